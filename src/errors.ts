@@ -1,0 +1,87 @@
+/**
+ * Errors we expect and can explain. They carry a stable `code` and never an HTTP status:
+ * transport is decided at the edge (http/problem.ts). Anything that is not a ControlPlaneError
+ * is a bug, is answered with an opaque 500, and wakes somebody up.
+ */
+export type ErrorCode =
+  | 'invalid_input'
+  | 'unauthenticated'
+  | 'forbidden'
+  | 'not_found'
+  | 'conflict'
+  | 'refused'
+  | 'container_running'
+  | 'deletion_in_progress'
+  | 'idempotency_key_reused'
+  | 'vmid_range_exhausted'
+  | 'body_too_large'
+  | 'limit_exceeded'
+  | 'upstream_failed'
+  | 'unavailable';
+
+export interface ErrorOptions {
+  readonly cause?: unknown;
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+export class ControlPlaneError extends Error {
+  override readonly name: string = 'ControlPlaneError';
+  readonly code: ErrorCode;
+  /** May the same call succeed later, unchanged? Workers retry only if this is true. */
+  readonly retryable: boolean = false;
+  /** Members that a caller may see. Never a secret, a token or a third party's raw answer. */
+  readonly details: Readonly<Record<string, unknown>>;
+
+  constructor(code: ErrorCode, message: string, { cause, details = {} }: ErrorOptions = {}) {
+    super(message, { cause });
+    this.code = code;
+    this.details = details;
+  }
+}
+
+export class InvalidInputError extends ControlPlaneError {
+  override readonly name = 'InvalidInputError';
+  constructor(message: string, options?: ErrorOptions) {
+    super('invalid_input', message, options);
+  }
+}
+
+export class NotFoundError extends ControlPlaneError {
+  override readonly name = 'NotFoundError';
+  constructor(message: string, options?: ErrorOptions) {
+    super('not_found', message, options);
+  }
+}
+
+/** Somebody else was first, or the world is in a state that does not accept this. */
+export class ConflictError extends ControlPlaneError {
+  override readonly name = 'ConflictError';
+  constructor(message: string, options: ErrorOptions & { code?: ErrorCode } = {}) {
+    super(options.code ?? 'conflict', message, options);
+  }
+}
+
+/**
+ * A third party failed us. `reason` is stable and says what happened in our words
+ * (`no_answer`, `container_locked`, …); `retryable` says whether asking again may help.
+ */
+export class UpstreamError extends ControlPlaneError {
+  override readonly name = 'UpstreamError';
+  override readonly retryable: boolean;
+  readonly reason: string;
+
+  constructor(message: string, options: ErrorOptions & { reason: string; retryable: boolean }) {
+    super('upstream_failed', message, options);
+    this.reason = options.reason;
+    this.retryable = options.retryable;
+  }
+}
+
+/** We cannot do this just now; nothing is wrong with the request. */
+export class UnavailableError extends ControlPlaneError {
+  override readonly name = 'UnavailableError';
+  override readonly retryable = true;
+  constructor(message: string, options?: ErrorOptions) {
+    super('unavailable', message, options);
+  }
+}
