@@ -1,0 +1,35 @@
+import { agent } from './regions/agent.ts';
+import { host } from './regions/host.ts';
+import { provisioning } from './regions/provisioning.ts';
+import { instanceSetup } from './setup.ts';
+
+/**
+ * The life of one container. The regions run side by side, share one mailbox and never target
+ * each other's states: what one needs of another it asks through a guard of setup.ts.
+ */
+export const instanceMachine = instanceSetup.createMachine({
+  id: 'instance',
+  type: 'parallel',
+  context: ({ input: { operation, at, ...order } }) => ({
+    ...order,
+    node: null,
+    ip: null,
+    opSeq: 0,
+    attempts: { provisioning: 0, host: 0 },
+    ops: { host: null, agent: null },
+    operation: { ...operation, kind: 'create', state: 'running', acceptedAt: at, finishedAt: null },
+    failure: null,
+    hostFailure: null,
+    debts: [],
+    agent: {
+      readySource: null,
+      installStep: null,
+      crashCount: 0,
+      lastCrashAt: null,
+      lastSeenAt: null,
+    },
+  }),
+  states: { provisioning, agent, host },
+  // An endless chain of `always` is a bug of ours: it must end as an error, not as a hang.
+  options: { maxIterations: 100 },
+});

@@ -1,0 +1,131 @@
+import { and, not, or, setup, stateIn } from 'xstate';
+
+import type { Effect, InstanceContext, InstanceEvent, InstanceInput } from './types.ts';
+
+/** Attempts of one step before its failure is told to the customer. */
+export const STEP_ATTEMPTS_MAX = 5;
+
+/** Steps whose retry begins with power: everything before them is done. */
+const LATE_STEPS: readonly string[] = ['start', 'address', 'install', 'ready'];
+/** Calls of provisioning that change the container, which a deletion lets end first. */
+const PROVISIONING_OPS: readonly string[] = ['clone', 'configure'];
+
+const MINUTE_MS = 60_000;
+
+export interface EffectParams {
+  readonly effect: Effect;
+}
+
+type Fenced = Extract<InstanceEvent, { opId: string | null }>;
+
+const opIdOf = (event: InstanceEvent) => (event as Partial<Fenced>).opId ?? null;
+
+const pauseMs = (attempts: number) => 1000 * 2 ** Math.min(attempts - 1, 5);
+
+/**
+ * The vocabulary of all regions. Guards that look across regions live here and nowhere else, so
+ * that the rules between regions can be read in one place.
+ */
+export const instanceSetup = setup({
+  types: {
+    context: {} as InstanceContext,
+    events: {} as InstanceEvent,
+    input: {} as InstanceInput,
+    // `transient`: resolves by itself, so it has a deadline. `archived`: nothing is left to do.
+    tags: {} as 'transient' | 'archived',
+  },
+  actions: {
+    /** Pure data. The runtime writes it to the outbox; a worker performs it after the commit. */
+    effect: (_: unknown, _params: EffectParams): void => {},
+  },
+  guards: {
+    isHostOp: ({ context, event }) =>
+      context.ops.host !== null && context.ops.host.id === opIdOf(event),
+    isAgentOp: ({ context, event }) =>
+      context.ops.agent !== null && context.ops.agent.id === opIdOf(event),
+    mayRepeat: ({ context, event }, params: { region: 'provisioning' | 'host' }) =>
+      event.type === 'effect.failed' &&
+      event.retryable &&
+      context.attempts[params.region] < STEP_ATTEMPTS_MAX &&
+      (event.opId === context.ops.host?.id || event.opId === context.ops.agent?.id),
+    hasFreeHostLane: ({ context }) => context.ops.host === null,
+    isHostRunning: stateIn({ host: 'running' }),
+    isHostStopped: stateIn({ host: 'stopped' }),
+    isHostAbsent: stateIn({ host: 'absent' }),
+    isHostDown: or([stateIn({ host: 'stopped' }), stateIn({ host: 'absent' })]),
+    isHostLost: or([stateIn('#instance.host.unknown'), stateIn({ host: 'absent' })]),
+    isProvisioningOp: ({ context, event }) =>
+      context.ops.host !== null &&
+      context.ops.host.id === opIdOf(event) &&
+      PROVISIONING_OPS.includes(context.ops.host.kind),
+    isAgentOffline: stateIn({ agent: 'offline' }),
+    isAgentReady: stateIn({ agent: 'ready' }),
+    isDoomed: or([
+      stateIn('#instance.provisioning.deleting'),
+      stateIn('#instance.provisioning.deleted'),
+    ]),
+    /** Provisioning wants the container on. Power itself belongs to the host region. */
+    isStartDemanded: and([stateIn({ provisioning: 'booting' }), 'hasFreeHostLane']),
+    /** A deletion wants it off, and no call of provisioning is still in flight. */
+    isStopDemanded: and([stateIn('#instance.provisioning.deleting'), 'hasFreeHostLane']),
+    isReadyToDestroy: and([
+      'hasFreeHostLane',
+      or([
+        stateIn({ host: 'stopped' }),
+        stateIn({ host: 'absent' }),
+        stateIn('#instance.host.unknown'),
+      ]),
+    ]),
+    isToBeAbandoned: and([
+      or([
+        stateIn('#instance.provisioning.deleting.destroying'),
+        stateIn('#instance.provisioning.deleted'),
+      ]),
+      not(stateIn('#instance.host.unknown.abandoned')),
+      not(stateIn({ host: 'absent' })),
+    ]),
+    /** A container in service is deleted only when it is off, or when its owner insists. */
+    mayDelete: or([
+      ({ event }) => event.type === 'delete.requested' && event.force,
+      stateIn({ host: 'stopped' }),
+      stateIn({ host: 'absent' }),
+    ]),
+    mayCloneAgain: and(['isRetriable', ({ context }) => context.failure?.step === 'clone']),
+    mayConfigureAgain: and(['isRetriable', ({ context }) => context.failure?.step === 'configure']),
+    mayBootAgain: and([
+      'isRetriable',
+      ({ context }) => LATE_STEPS.includes(context.failure?.step ?? ''),
+    ]),
+    /** A retry starts from what is known: not while power is unknown or a call is in flight. */
+    isRetriable: and(['hasFreeHostLane', not(stateIn('#instance.host.unknown'))]),
+    isSeen: ({ context, event }, params: { power: 'running' | 'stopped' | 'absent' }) =>
+      event.type === 'host.observed' &&
+      event.power === params.power &&
+      // While a call of ours is in flight, only that call may say what the host is.
+      (context.ops.host === null || context.ops.host.id === event.opId),
+    isAgentSeen: ({ event }, params: { condition: string }) =>
+      event.type === 'agent.observed' && event.condition === params.condition,
+    isOldNews: ({ context, event }, params: { condition: string }) =>
+      event.type === 'agent.observed' &&
+      event.condition === params.condition &&
+      event.readySource === context.agent.readySource &&
+      event.installStep === context.agent.installStep,
+  },
+  delays: {
+    cloneDeadline: 10 * MINUTE_MS,
+    configureDeadline: 2 * MINUTE_MS,
+    bootDeadline: 8 * MINUTE_MS,
+    addressDeadline: 2 * MINUTE_MS,
+    installDeadline: 2 * MINUTE_MS,
+    readyDeadline: ({ context }) => context.readyDeadlineMs,
+    startDeadline: 5 * MINUTE_MS,
+    stopDeadline: 5 * MINUTE_MS,
+    observeDeadline: 30_000,
+    observeAgain: 15_000,
+    settleDeadline: 12 * MINUTE_MS,
+    destroyDeadline: 10 * MINUTE_MS,
+    /** Doubles with each attempt: 1, 2, 4, 8 s. */
+    provisioningPause: ({ context }) => pauseMs(context.attempts.provisioning),
+    hostPause: ({ context }) => pauseMs(context.attempts.host),
+  },
+});

@@ -1,0 +1,170 @@
+import { instanceSetup } from './setup.ts';
+import type {
+  AgentOpKind,
+  Effect,
+  EffectKind,
+  HostOpKind,
+  InstanceContext,
+  InstanceEvent,
+} from './types.ts';
+
+/** The building blocks of a step: begin a call, repeat it, give it up, account for it. */
+
+type Region = 'provisioning' | 'host';
+type EffectOf<Kind extends EffectKind> = Extract<Effect, { kind: Kind }>;
+type Fields<Kind extends EffectKind> = Omit<EffectOf<Kind>, 'kind' | 'opId' | 'vmid' | 'id'>;
+
+/** Unix ms. The runtime stamps every event, also the timers that it delivers. */
+const atOf = (event: { type: string }): number => (event as { at?: number }).at ?? 0;
+
+/** Takes the host lane and asks a worker to make the call. */
+export const beginHostOp = <Kind extends EffectKind>(
+  region: Region,
+  op: HostOpKind,
+  kind: Kind,
+  fields: (context: InstanceContext) => Fields<Kind>,
+) =>
+  [
+    instanceSetup.assign({
+      opSeq: ({ context }) => context.opSeq + 1,
+      ops: ({ context }) => ({
+        ...context.ops,
+        host: { id: String(context.opSeq + 1), kind: op, upid: null },
+      }),
+      attempts: ({ context }) => ({
+        ...context.attempts,
+        [region]: context.attempts[region] + 1,
+      }),
+    }),
+    effect('host', kind, fields),
+  ] as const;
+
+/** The same for the agent. Its steps all belong to provisioning. */
+export const beginAgentOp = <Kind extends EffectKind>(
+  op: AgentOpKind,
+  kind: Kind,
+  fields: (context: InstanceContext) => Fields<Kind>,
+) =>
+  [
+    instanceSetup.assign({
+      opSeq: ({ context }) => context.opSeq + 1,
+      ops: ({ context }) => ({
+        ...context.ops,
+        agent: { id: String(context.opSeq + 1), kind: op, upid: null },
+      }),
+      attempts: ({ context }) => ({
+        ...context.attempts,
+        provisioning: context.attempts.provisioning + 1,
+      }),
+    }),
+    effect('agent', kind, fields),
+  ] as const;
+
+function effect<Kind extends EffectKind>(
+  lane: 'host' | 'agent',
+  kind: Kind,
+  fields: (context: InstanceContext) => Fields<Kind>,
+) {
+  return {
+    type: 'effect',
+    params: ({ context }: { context: InstanceContext }) => ({
+      effect: {
+        kind,
+        opId: context.ops[lane]?.id ?? '',
+        vmid: context.vmid,
+        id: context.id,
+        ...fields(context),
+      } as unknown as Effect,
+    }),
+  } as const;
+}
+
+/** Frees both lanes: results that still come are of a superseded call and change nothing. */
+export const releaseLanes = instanceSetup.assign({ ops: { host: null, agent: null } });
+
+export const releaseHostLane = instanceSetup.assign({
+  ops: ({ context }) => ({ ...context.ops, host: null }),
+});
+
+export const releaseAgentLane = instanceSetup.assign({
+  ops: ({ context }) => ({ ...context.ops, agent: null }),
+});
+
+export const resetAttempts = (region: Region) =>
+  instanceSetup.assign({
+    attempts: ({ context }) => ({ ...context.attempts, [region]: 0 }),
+  });
+
+/** Keeps the Proxmox task of the call in flight, so that a successor attaches to it. */
+export const rememberTask = instanceSetup.assign({
+  ops: ({ context, event }) =>
+    event.type === 'task.started' && context.ops.host
+      ? { ...context.ops, host: { ...context.ops.host, upid: event.upid } }
+      : context.ops,
+});
+
+const failureOf = (step: string, event: InstanceEvent) =>
+  event.type === 'effect.failed'
+    ? { step, code: event.code, message: event.message }
+    : { step, code: 'deadline_exceeded', message: `${step} took longer than it may` };
+
+/** Ends a provisioning step and the operation it belongs to, with the reason. */
+export const failProvisioning = (step: string) =>
+  instanceSetup.assign({
+    failure: ({ event }) => failureOf(step, event),
+    ops: { host: null, agent: null },
+    operation: ({ context, event }) => finished(context, 'failed', event),
+  });
+
+/** Provisioning fails because power did: the host region knows why. */
+export const failProvisioningByHost = (step: string) =>
+  instanceSetup.assign({
+    failure: ({ context }) =>
+      context.hostFailure
+        ? { ...context.hostFailure, step }
+        : { step, code: 'container_stopped', message: 'the container is not running any more' },
+    ops: ({ context }) => ({ ...context.ops, agent: null }),
+    operation: ({ context, event }) => finished(context, 'failed', event),
+  });
+
+export const failHost = (step: string) =>
+  instanceSetup.assign({
+    hostFailure: ({ event }) => failureOf(step, event),
+    ops: ({ context }) => ({ ...context.ops, host: null }),
+  });
+
+export const succeed = instanceSetup.assign({
+  ops: ({ context }) => ({ ...context.ops, agent: null }),
+  operation: ({ context, event }) => finished(context, 'succeeded', event),
+});
+
+const finished = (
+  { operation }: InstanceContext,
+  state: 'succeeded' | 'failed',
+  event: InstanceEvent,
+) => (operation.state === 'running' ? { ...operation, state, finishedAt: atOf(event) } : operation);
+
+/** A wish becomes the operation that its sender can follow. What ran before is superseded. */
+export const acceptWish = (kind: 'retry' | 'delete') =>
+  instanceSetup.assign({
+    operation: ({ context, event }) =>
+      event.type === 'retry.requested' || event.type === 'delete.requested'
+        ? {
+            id: event.operationId,
+            kind,
+            state: 'running',
+            requestedBy: event.requestedBy,
+            acceptedAt: event.at,
+            finishedAt: null,
+          }
+        : context.operation,
+    hostFailure: null,
+  });
+
+/** What we leave behind in the world is written down, never forgotten. */
+export const oweContainer = instanceSetup.assign({
+  debts: ({ context, event }) => {
+    const { code, message } = failureOf('destroy', event);
+    return [...context.debts, { kind: 'container', code, message } as const];
+  },
+});

@@ -1,0 +1,166 @@
+/**
+ * What an instance actor remembers, hears and asks for. All of it is stored as JSON: no dates,
+ * no classes, no undefined. Live numbers (players, CPU, last seen) never enter it.
+ */
+
+/** A lane is a third party an instance has at most one call in flight to. */
+export type Lane = 'host' | 'agent';
+
+export type HostOpKind =
+  | 'clone'
+  | 'configure'
+  | 'start'
+  | 'stop'
+  | 'observe'
+  | 'address'
+  | 'destroy';
+export type AgentOpKind = 'configure' | 'await';
+
+/** One call in flight. `id` fences its result: an answer to a superseded call changes nothing. */
+export interface Op<Kind extends string = string> {
+  readonly id: string;
+  readonly kind: Kind;
+  /** The Proxmox task to attach to again after a crash, once we know it. */
+  readonly upid: string | null;
+}
+
+export interface Failure {
+  readonly step: string;
+  readonly code: string;
+  readonly message: string;
+}
+
+/** Something in the world that we could not remove. A reconciler pays it. */
+export interface Debt {
+  readonly kind: 'container';
+  readonly code: string;
+  readonly message: string;
+}
+
+export interface Operation {
+  readonly id: string;
+  readonly kind: 'create' | 'retry' | 'delete';
+  readonly state: 'running' | 'succeeded' | 'failed' | 'superseded';
+  readonly requestedBy: string;
+  /** Unix time in ms, as are all times of this file. */
+  readonly acceptedAt: number;
+  readonly finishedAt: number | null;
+}
+
+/** What was ordered, and what edge and proxy make of it. `edge` and `proxy` have one writer. */
+export interface Payload {
+  readonly game: string | null;
+  readonly variant: string | null;
+  readonly runtime: string | null;
+  readonly version: string;
+  readonly world: string | null;
+  readonly memoryMiB: number;
+  readonly cpuCores: number;
+  readonly edge: Readonly<Record<string, unknown>> | null;
+  readonly proxy: Readonly<Record<string, unknown>> | null;
+}
+
+export interface InstanceInput {
+  /** `<vmid>-<epoch>`: the actor's id, never used again, and the marker on the container. */
+  readonly id: string;
+  readonly vmid: number;
+  readonly customerId: string;
+  readonly ctype: 'game' | 'dev';
+  readonly hostname: string;
+  readonly engineType: string | null;
+  readonly allocatedPorts: readonly number[];
+  readonly payload: Payload;
+  readonly readyDeadlineMs: number;
+  readonly operation: { readonly id: string; readonly requestedBy: string };
+  readonly at: number;
+}
+
+export interface InstanceContext extends Omit<InstanceInput, 'operation' | 'at'> {
+  readonly node: string | null;
+  readonly ip: string | null;
+  readonly opSeq: number;
+  /** Attempts made of the step that each region is in. */
+  readonly attempts: { readonly provisioning: number; readonly host: number };
+  readonly ops: { readonly host: Op<HostOpKind> | null; readonly agent: Op<AgentOpKind> | null };
+  readonly operation: Operation;
+  readonly failure: Failure | null;
+  readonly hostFailure: Failure | null;
+  readonly debts: readonly Debt[];
+  readonly agent: {
+    readonly readySource: string | null;
+    readonly installStep: string | null;
+    readonly crashCount: number;
+    readonly lastCrashAt: number | null;
+    readonly lastSeenAt: number | null;
+  };
+}
+
+export type AgentCondition = 'unreachable' | 'alive' | 'ready' | 'crashed';
+
+/** A wish: who wants it, and the operation under which its outcome can be followed. */
+interface Wish {
+  readonly operationId: string;
+  readonly requestedBy: string;
+}
+
+type Fact =
+  | ({ readonly type: 'retry.requested' } & Wish)
+  | ({ readonly type: 'delete.requested'; readonly force: boolean } & Wish)
+  | { readonly type: 'task.started'; readonly opId: string; readonly upid: string }
+  | { readonly type: 'container.cloned'; readonly opId: string; readonly node: string }
+  | { readonly type: 'container.configured'; readonly opId: string }
+  | { readonly type: 'container.started'; readonly opId: string }
+  | { readonly type: 'container.stopped'; readonly opId: string }
+  | { readonly type: 'container.destroyed'; readonly opId: string }
+  | { readonly type: 'address.found'; readonly opId: string; readonly ip: string }
+  | { readonly type: 'agent.configured'; readonly opId: string }
+  | {
+      readonly type: 'host.observed';
+      readonly power: 'running' | 'stopped' | 'absent';
+      readonly node: string | null;
+      /** The observing call, when a call of ours asked; null when a sweep saw it. */
+      readonly opId: string | null;
+    }
+  | {
+      readonly type: 'agent.observed';
+      readonly condition: AgentCondition;
+      readonly readySource: string | null;
+      readonly installStep: string | null;
+    }
+  | {
+      readonly type: 'effect.failed';
+      readonly opId: string;
+      readonly code: string;
+      readonly message: string;
+      readonly retryable: boolean;
+    };
+
+/** Every event carries the time at which the runtime accepted it. */
+export type InstanceEvent = Fact & { readonly at: number };
+
+/** What the machine may ask the world to do. Each becomes one outbox row. */
+export type Effect = { readonly opId: string; readonly vmid: number; readonly id: string } & (
+  | { readonly kind: 'container.clone'; readonly hostname: string }
+  | {
+      readonly kind: 'container.configure';
+      readonly node: string;
+      readonly ctype: 'game' | 'dev';
+      readonly cpuCores: number;
+      readonly memoryMiB: number;
+    }
+  | { readonly kind: 'container.start' }
+  | { readonly kind: 'container.stop' }
+  | { readonly kind: 'container.observe' }
+  | { readonly kind: 'container.address' }
+  | { readonly kind: 'container.destroy' }
+  | {
+      readonly kind: 'agent.configure';
+      readonly ip: string;
+      readonly ctype: 'game' | 'dev';
+      readonly ports: readonly number[];
+      readonly payload: Payload;
+    }
+  | { readonly kind: 'agent.await'; readonly ip: string }
+);
+
+export type EffectKind = Effect['kind'];

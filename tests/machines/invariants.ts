@@ -1,0 +1,153 @@
+import { type AnyStateMachine, type AnyStateNode, getNextTransitions } from 'xstate';
+
+import { createTransition } from '../../src/actors/transition.ts';
+import { type InstanceSnapshot, instanceModel } from '../support/instance-model.ts';
+import { explore } from '../support/model.ts';
+
+type Invariant = (snapshot: InstanceSnapshot) => boolean;
+
+const performs = (snapshot: InstanceSnapshot, path: string) => {
+  const keys = path.split('.');
+  let value: unknown = snapshot.value;
+  for (const key of keys.slice(0, -1)) value = (value as Record<string, unknown> | null)?.[key];
+  return value === keys.at(-1);
+};
+
+/** The states that wait for the answer of a call, by lane and kind of call. */
+const HOST_WAITERS: Readonly<Record<string, readonly string[]>> = {
+  clone: ['provisioning.cloning.performing', 'provisioning.deleting.settling'],
+  configure: ['provisioning.configuring.performing', 'provisioning.deleting.settling'],
+  address: ['provisioning.addressing.performing'],
+  destroy: ['provisioning.deleting.destroying.performing'],
+  start: ['host.starting.performing'],
+  stop: ['host.stopping.performing'],
+  observe: ['host.unknown.observing'],
+};
+const AGENT_WAITERS: Readonly<Record<string, readonly string[]>> = {
+  configure: ['provisioning.installing.performing'],
+  await: ['provisioning.readying.performing'],
+};
+const CALLERS = {
+  host: Object.values(HOST_WAITERS).flatMap((paths) => paths.slice(0, 1)),
+  agent: Object.values(AGENT_WAITERS).flat(),
+};
+
+const callers = (snapshot: InstanceSnapshot, lane: 'host' | 'agent') =>
+  CALLERS[lane].filter((path) => performs(snapshot, path));
+
+/** What must hold in every state. The names are the invariants of ARCHITECTURE.md. */
+export const INVARIANTS: Readonly<Record<string, Invariant>> = {
+  'INV-1 host calls never overlap': (s) => callers(s, 'host').length <= 1,
+  'INV-2 who performs holds the lane': (s) =>
+    (callers(s, 'host').length === 0 || s.context.ops.host !== null) &&
+    callers(s, 'agent').length === (s.context.ops.agent === null ? 0 : 1),
+  'INV-3 a call in flight has somebody who waits for it': (s) =>
+    s.context.ops.host === null ||
+    (HOST_WAITERS[s.context.ops.host.kind] ?? []).some((path) => performs(s, path)),
+  'INV-4 an agent is ready only in a running container': (s) =>
+    s.value.agent === 'offline' || s.value.host === 'running',
+  'INV-5 provisioning never keeps a ready agent waiting': (s) =>
+    !s.matches({ provisioning: 'readying' }) || s.value.agent !== 'ready',
+  'INV-6 deleted means off and gone, or owed': (s) =>
+    s.value.provisioning !== 'deleted' ||
+    s.value.host === 'absent' ||
+    (performs(s, 'host.unknown.abandoned') && s.context.debts.length > 0),
+  'INV-7 deleted has nothing in flight': (s) =>
+    s.value.provisioning !== 'deleted' ||
+    (s.context.ops.host === null && s.context.ops.agent === null),
+  'INV-8 a failure has a step, a code and a message': (s) =>
+    s.value.provisioning !== 'failed' ||
+    Object.values(s.context.failure ?? { missing: '' }).every((text) => text !== ''),
+  'INV-9 a transient state has a deadline': (s) =>
+    !s.hasTag('transient') ||
+    getNextTransitions(s).some((t) => t.eventType.startsWith('xstate.after.')),
+};
+
+export interface Report {
+  readonly states: number;
+  readonly transitions: number;
+  readonly violations: Readonly<Record<string, readonly string[]>>;
+}
+
+/** Explores every reachable state and asks each invariant of each; then liveness and coverage. */
+export function checkInstance(machine: AnyStateMachine): Report {
+  const model = instanceModel(machine);
+  const world = explore(model);
+  const violations: Record<string, string[]> = {};
+  const report = (name: string, where: string) => {
+    violations[name] = [...(violations[name] ?? []), where];
+  };
+
+  for (const { key, snapshot, edges } of world.nodes.values()) {
+    for (const { event, to } of edges) {
+      const after = world.nodes.get(to)?.snapshot;
+      const isNewlyReady =
+        after?.value.provisioning === 'ready' && snapshot.value.provisioning !== 'ready';
+      if (isNewlyReady && after.value.agent !== 'ready') {
+        report('ready is entered only with a ready agent', `${key} ${event.type}`);
+      }
+    }
+    for (const [name, holds] of Object.entries(INVARIANTS)) if (!holds(snapshot)) report(name, key);
+  }
+  const isGone = (s: InstanceSnapshot) => s.hasTag('archived');
+  const deletable = world.reaching(isGone);
+  for (const key of world.nodes.keys()) {
+    if (!deletable.has(key)) report('deleted can be reached from every state', key);
+  }
+  const step = createTransition(machine);
+  for (const { key, snapshot } of world.nodes.values()) {
+    if (isGone(snapshot)) continue;
+    if (!isGone(deleteInACooperativeWorld(step, snapshot))) {
+      report('a forced delete and honest answers reach deleted', key);
+    }
+  }
+  const visited = new Set<string>();
+  for (const { snapshot } of world.nodes.values()) {
+    for (const node of (snapshot as unknown as { _nodes: AnyStateNode[] })._nodes) {
+      visited.add(node.id);
+    }
+  }
+  for (const id of stateIds(machine.root)) {
+    if (!visited.has(id)) report('every state can be entered', id);
+  }
+  return { states: world.nodes.size, transitions: world.transitions, violations };
+}
+
+function stateIds(node: AnyStateNode): string[] {
+  return [node.id, ...Object.values(node.states).flatMap(stateIds)];
+}
+
+/** Only successful answers to what is asked, and pauses that pass: no failure, no deadline. */
+function deleteInACooperativeWorld(
+  step: ReturnType<typeof createTransition>,
+  from: InstanceSnapshot,
+): InstanceSnapshot {
+  const wish = { type: 'delete.requested', force: true, operationId: 'o', requestedBy: 'c', at: 3 };
+  const ends: Record<string, string> = {
+    clone: 'container.cloned',
+    configure: 'container.configured',
+    start: 'container.started',
+    stop: 'container.stopped',
+    destroy: 'container.destroyed',
+    address: 'address.found',
+  };
+  const send = (snapshot: InstanceSnapshot, event: object) =>
+    step(snapshot as never, event as never)[0] as unknown as InstanceSnapshot;
+  let snapshot = send(from, wish);
+  for (let round = 0; round < 8 && !snapshot.hasTag('archived'); round += 1) {
+    const op = snapshot.context.ops.host;
+    const type = op?.kind === 'observe' ? 'host.observed' : ends[op?.kind ?? ''];
+    snapshot = send(snapshot, {
+      type: type ?? 'nothing',
+      opId: op?.id,
+      power: 'running',
+      node: 'pve1',
+      ip: '10.0.0.5',
+      at: 3,
+    });
+    for (const { eventType } of getNextTransitions(snapshot)) {
+      if (/Pause\./.test(eventType)) snapshot = send(snapshot, { type: eventType, at: 3 });
+    }
+  }
+  return snapshot;
+}
