@@ -1,5 +1,4 @@
 import { type AnyStateMachine, getNextTransitions, type SnapshotFrom } from 'xstate';
-
 import type { instanceMachine } from '../../src/machines/instance/machine.ts';
 import { STEP_ATTEMPTS_MAX } from '../../src/machines/instance/setup.ts';
 import type { InstanceContext, InstanceInput } from '../../src/machines/instance/types.ts';
@@ -109,17 +108,23 @@ export function instanceModel(machine: AnyStateMachine): Model<InstanceSnapshot>
     machine,
     input: sampleInput(),
     events: (snapshot) => (snapshot.hasTag('archived') ? [] : worldEvents(snapshot)),
-    key: ({ value, context }) =>
-      JSON.stringify([
+    key: (snapshot) => {
+      const { value, context } = snapshot;
+      return JSON.stringify([
         value,
         context.ops.host?.kind ?? null,
         context.ops.agent?.kind ?? null,
-        // More attempts than the limit behave like the limit.
-        Math.min(context.attempts.provisioning, STEP_ATTEMPTS_MAX),
-        Math.min(context.attempts.host, STEP_ATTEMPTS_MAX),
+        // A step resets its count when it is entered, so outside a step the count decides nothing.
+        typeof value.provisioning === 'object'
+          ? Math.min(context.attempts.provisioning, STEP_ATTEMPTS_MAX)
+          : 0,
+        snapshot.matches({ host: 'starting' }) || snapshot.matches({ host: 'stopping' })
+          ? Math.min(context.attempts.host, STEP_ATTEMPTS_MAX)
+          : 0,
         context.failure?.step ?? null,
         context.operation.state,
         context.debts.length,
-      ]),
+      ]);
+    },
   };
 }

@@ -2,6 +2,9 @@ import { type AnyMachineSnapshot, type AnyStateMachine, initialTransition } from
 
 import { type Action, createTransition } from '../../src/actors/transition.ts';
 
+/** Far above what a bounded abstraction of our machines reaches. */
+const STATES_MAX = 50_000;
+
 export interface Node<S> {
   readonly key: string;
   readonly snapshot: S;
@@ -50,6 +53,7 @@ export function explore<S>({ machine, input, events, key }: Model<S>): Explorati
       node.edges.push({ event, to, actions });
       predecessors.set(to, [...(predecessors.get(to) ?? []), node.key]);
       if (!nodes.has(to)) {
+        if (nodes.size === STATES_MAX) throw new Error('the abstraction is not bounded');
         nodes.set(to, { key: to, snapshot: restore(machine, next as S), edges: [] });
       }
     }

@@ -1,0 +1,70 @@
+import type { ActorEvent } from './address.ts';
+
+/** A state at rest, as JSON. Restored by the machine before every step. */
+export interface StoredSnapshot {
+  readonly value: unknown;
+  readonly context: unknown;
+  readonly status: string;
+}
+
+export interface Stored {
+  readonly id: string;
+  readonly version: number;
+  readonly machineVersion: number;
+  readonly snapshot: StoredSnapshot;
+}
+
+/** What a worker is asked to do. `key` is `<actor id>/<version>/<index>`, the same on every node. */
+export interface Effect {
+  readonly key: string;
+  readonly kind: string;
+  readonly params: unknown;
+}
+
+export interface ArmedTimer {
+  readonly timerId: string;
+  readonly delayMs: number;
+  readonly event: ActorEvent;
+}
+
+export interface TimerRef {
+  readonly timerId: string;
+  /** The version of the step that armed it: a timer of an earlier visit is not this one. */
+  readonly generation: number;
+}
+
+/** One step of one actor. All of it is written, or none. */
+export interface Step extends Stored {
+  readonly eventId: string;
+  readonly event: ActorEvent;
+  readonly effects: readonly Effect[];
+  readonly arms: readonly ArmedTimer[];
+  readonly cancels: readonly string[];
+  /** The timer that this step delivers. The step is void when it is not armed any more. */
+  readonly fires?: TimerRef;
+  /** The effect whose end this step tells: its outbox row goes in the same transaction. */
+  readonly completes?: string;
+  /** Nothing is left to do: the actor becomes a row of the archive. */
+  readonly archives: boolean;
+}
+
+/** `void`: somebody stepped first, the event is known already, or its timer is not armed. */
+export type CommitOutcome = 'committed' | 'void';
+
+/** The durable truth. */
+export interface ActorStore {
+  /** Answers the actors that exist; the others are absent from the map. */
+  load(ids: readonly string[]): Promise<ReadonlyMap<string, Stored>>;
+  /**
+   * Commits steps of different actors together; durable when it answers. A step is written only
+   * if its version is the stored version plus one and its event id is new to the actor.
+   */
+  commit(steps: readonly Step[]): Promise<readonly CommitOutcome[]>;
+  /** Has this actor, alive or archived, already taken this event? */
+  isKnown(id: string, eventId: string): Promise<boolean>;
+  isArmed(id: string, timer: TimerRef): Promise<boolean>;
+  /** A timer that changed nothing is spent all the same. */
+  disarm(id: string, timer: TimerRef): Promise<void>;
+  /** An effect whose end changed nothing is settled all the same. */
+  settle(effectKey: string): Promise<void>;
+}

@@ -1,0 +1,136 @@
+/**
+ * Group commit: any number of steps of different actors in one statement, and so in one
+ * transaction and one round trip. Everything hangs on `moved`, the rows whose version was the
+ * expected one: a step that lost the race leaves no journal entry, effect or timer behind.
+ *
+ * `head` hands out the journal's order numbers. Its row stays locked until the commit, which
+ * makes them dense and in commit order: a reader that asks for more than the last one it has
+ * seen can miss none. The statement does not wait for the client, so the lock is short.
+ *
+ * $1: JSON array of steps, as written by `toRow` of actor-store.ts.
+ */
+export const COMMIT_STEPS = `
+WITH step AS MATERIALIZED (
+  SELECT * FROM jsonb_to_recordset($1::jsonb) AS s(
+    id text, version int, "machineVersion" int, snapshot jsonb, "eventId" text, event jsonb,
+    completes text, "timerId" text, generation int, effects jsonb, arms jsonb, cancels jsonb
+  )
+), moved AS (
+  UPDATE container_instance c
+  SET snapshot = s.snapshot, version = s.version, machine_version = s."machineVersion",
+      updated_at = now()
+  FROM step s
+  WHERE c.id = s.id AND c.version = s.version - 1
+    AND NOT EXISTS (
+      SELECT FROM journal j WHERE j.instance_id = s.id AND j.event_id = s."eventId")
+    AND (s."timerId" IS NULL OR EXISTS (
+      SELECT FROM timer t WHERE t.instance_id = s.id AND t.timer_id = s."timerId"
+        AND t.generation = s.generation))
+  RETURNING c.id, c.vmid
+), taken AS (
+  SELECT s.*, m.vmid, row_number() OVER (ORDER BY s.id) AS place
+  FROM step s JOIN moved m ON m.id = s.id
+), head AS (
+  UPDATE journal_head SET last_seq = last_seq + (SELECT count(*) FROM moved)
+  WHERE (SELECT count(*) FROM moved) > 0
+  RETURNING last_seq
+), journaled AS (
+  INSERT INTO journal (seq, instance_id, vmid, version, event_id, event, state)
+  SELECT head.last_seq - (SELECT count(*) FROM moved) + t.place,
+    t.id, t.vmid, t.version, t."eventId", t.event, t.snapshot -> 'value'
+  FROM taken t, head
+), asked AS (
+  INSERT INTO effect (key, instance_id, kind, params)
+  SELECT e.key, t.id, e.kind, e.params
+  FROM taken t, jsonb_to_recordset(t.effects) AS e(key text, kind text, params jsonb)
+), settled AS (
+  DELETE FROM effect e USING taken t WHERE e.key = t.completes
+), disarmed AS (
+  DELETE FROM timer r USING taken t, jsonb_array_elements_text(t.cancels) AS c(timer_id)
+  WHERE r.instance_id = t.id AND r.timer_id = c.timer_id
+), armed AS (
+  INSERT INTO timer (instance_id, timer_id, generation, event, due_at)
+  SELECT t.id, a."timerId", t.version, a.event, now() + a."delayMs" * interval '1 millisecond'
+  FROM taken t,
+    jsonb_to_recordset(t.arms) AS a("timerId" text, "delayMs" double precision, event jsonb)
+  ON CONFLICT (instance_id, timer_id) DO UPDATE
+  SET generation = excluded.generation, event = excluded.event, due_at = excluded.due_at
+)
+SELECT id FROM moved`;
+
+/**
+ * The last step of an actor: its row becomes a row of the archive, and its timers, its effects
+ * and, unless its container is still owed, its VMID go with it. All or nothing.
+ *
+ * $1: one step, as above.
+ */
+export const ARCHIVE_STEP = `
+WITH step AS MATERIALIZED (
+  SELECT * FROM jsonb_to_record($1::jsonb) AS s(
+    id text, version int, snapshot jsonb, "eventId" text, event jsonb,
+    "timerId" text, generation int)
+), moved AS (
+  DELETE FROM container_instance c USING step s
+  WHERE c.id = s.id AND c.version = s.version - 1
+    AND NOT EXISTS (
+      SELECT FROM journal j WHERE j.instance_id = s.id AND j.event_id = s."eventId")
+    AND (s."timerId" IS NULL OR EXISTS (
+      SELECT FROM timer t WHERE t.instance_id = s.id AND t.timer_id = s."timerId"
+        AND t.generation = s.generation))
+  RETURNING c.id, c.vmid, c.created_at
+), taken AS (
+  SELECT s.*, m.vmid, m.created_at, s.snapshot -> 'context' AS context
+  FROM step s JOIN moved m ON m.id = s.id
+), head AS (
+  UPDATE journal_head SET last_seq = last_seq + 1 WHERE EXISTS (SELECT FROM moved)
+  RETURNING last_seq
+), journaled AS (
+  INSERT INTO journal (seq, instance_id, vmid, version, event_id, event, state)
+  SELECT head.last_seq, t.id, t.vmid, t.version, t."eventId", t.event, t.snapshot -> 'value'
+  FROM taken t, head
+), archived AS (
+  INSERT INTO deleted_instance (id, vmid, customer_id, ctype, hostname, ip, node, payload,
+    engine_type, allocated_ports, operation, created_at)
+  SELECT t.id, t.vmid, t.context ->> 'customerId', t.context ->> 'ctype',
+    t.context ->> 'hostname', t.context ->> 'ip', t.context ->> 'node', t.context -> 'payload',
+    t.context ->> 'engineType', t.context -> 'allocatedPorts', t.context -> 'operation',
+    t.created_at
+  FROM taken t
+), owed AS (
+  INSERT INTO debt (instance_id, vmid, kind, code, message)
+  SELECT t.id, t.vmid, d.kind, d.code, d.message
+  FROM taken t, jsonb_to_recordset(t.context -> 'debts') AS d(kind text, code text, message text)
+), settled AS (
+  DELETE FROM effect e USING taken t WHERE e.instance_id = t.id
+), disarmed AS (
+  DELETE FROM timer r USING taken t WHERE r.instance_id = t.id
+), released AS (
+  DELETE FROM vmid_reservation v USING taken t
+  WHERE v.instance_id = t.id AND jsonb_array_length(t.context -> 'debts') = 0
+)
+SELECT id FROM moved`;
+
+/** The first step: row, journal entry, effects and timers, and the answer to replay. $1: as above. */
+export const CREATE_STEP = `
+WITH step AS MATERIALIZED (
+  SELECT * FROM jsonb_to_record($1::jsonb) AS s(
+    id text, vmid int, version int, "machineVersion" int, snapshot jsonb, "eventId" text,
+    event jsonb, effects jsonb, arms jsonb)
+), created AS (
+  INSERT INTO container_instance (id, vmid, version, machine_version, snapshot)
+  SELECT id, vmid, version, "machineVersion", snapshot FROM step
+), head AS (
+  UPDATE journal_head SET last_seq = last_seq + 1 RETURNING last_seq
+), journaled AS (
+  INSERT INTO journal (seq, instance_id, vmid, version, event_id, event, state)
+  SELECT head.last_seq, s.id, s.vmid, s.version, s."eventId", s.event, s.snapshot -> 'value'
+  FROM step s, head
+), asked AS (
+  INSERT INTO effect (key, instance_id, kind, params)
+  SELECT e.key, s.id, e.kind, e.params
+  FROM step s, jsonb_to_recordset(s.effects) AS e(key text, kind text, params jsonb)
+)
+INSERT INTO timer (instance_id, timer_id, generation, event, due_at)
+SELECT s.id, a."timerId", s.version, a.event, now() + a."delayMs" * interval '1 millisecond'
+FROM step s,
+  jsonb_to_recordset(s.arms) AS a("timerId" text, "delayMs" double precision, event jsonb)`;

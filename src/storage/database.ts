@@ -1,0 +1,38 @@
+import { PrismaPg } from '@prisma/adapter-pg';
+import { Pool } from 'pg';
+
+import { PrismaClient } from './generated/client.ts';
+
+/** One pool for both ways in: raw SQL where a statement is hot, Prisma everywhere else. */
+export interface Database extends AsyncDisposable {
+  readonly pool: Pool;
+  readonly prisma: PrismaClient;
+}
+
+export interface DatabaseOptions {
+  readonly url: string;
+  readonly connectionsMax: number;
+  readonly onError: (error: Error) => void;
+}
+
+export function openDatabase({ url, connectionsMax, onError }: DatabaseOptions): Database {
+  const pool = new Pool({
+    connectionString: url,
+    max: connectionsMax,
+    // A statement that hangs must not hold the lock of the journal, nor its caller.
+    statement_timeout: 30_000,
+    idle_in_transaction_session_timeout: 10_000,
+    connectionTimeoutMillis: 5_000,
+  });
+  // An idle connection that breaks is replaced by the pool; unheard, the error would end us.
+  pool.on('error', onError);
+  const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
+  return {
+    pool,
+    prisma,
+    async [Symbol.asyncDispose]() {
+      await prisma.$disconnect();
+      await pool.end();
+    },
+  };
+}

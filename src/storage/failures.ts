@@ -1,0 +1,21 @@
+import { UnavailableError } from '../errors.ts';
+
+/** SQLSTATE classes after which the same statement may succeed: connection, shutdown, conflict. */
+const TRANSIENT = /^(08|57P|53|40001|40P01|55P03|57014)/;
+
+export function isConflict(error: unknown): boolean {
+  const code = (error as { code?: string }).code;
+  return code === '40P01' || code === '40001';
+}
+
+/** Wraps what a broken or busy database throws, once; a bug in our SQL stays what it is. */
+export function toStorageError(error: unknown, doing: string): unknown {
+  const { code } = error as { code?: string };
+  const isSocket = code !== undefined && /^E[A-Z]+$/.test(code);
+  const isPool =
+    error instanceof Error && /timeout exceeded|Connection terminated/.test(error.message);
+  if (isSocket || isPool || (code !== undefined && TRANSIENT.test(code))) {
+    return new UnavailableError(`the database did not answer: ${doing}`, { cause: error });
+  }
+  return error;
+}

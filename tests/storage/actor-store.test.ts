@@ -1,0 +1,87 @@
+import { expect, test } from 'vitest';
+
+import type { Step } from '../../src/actors/store.ts';
+import { createActorStore } from '../../src/storage/actor-store.ts';
+import { createTestDatabase } from '../support/database.ts';
+import { createToys } from '../support/toy.ts';
+import { until } from '../support/until.ts';
+
+const stepOf = (vmid: number, version: number, overrides: Partial<Step> = {}): Step => ({
+  id: `${vmid}-toy`,
+  version,
+  machineVersion: 1,
+  snapshot: { value: 'working', context: { customerId: 'c-1', debts: [] }, status: 'active' },
+  eventId: `e-${version}`,
+  event: { type: 'work.requested' },
+  effects: [{ key: `${vmid}-toy/${version}/0`, kind: 'toy.work', params: {} }],
+  arms: [{ timerId: 't', delayMs: 1000, event: { type: 't' } }],
+  cancels: [],
+  archives: false,
+  ...overrides,
+});
+
+test('a version conflict leaves neither journal nor outbox nor timer rows behind', async () => {
+  await using database = await createTestDatabase();
+  await createToys(database, [100, 101]);
+  const store = createActorStore(database.pool);
+
+  const outcomes = await store.commit([stepOf(100, 2), stepOf(101, 7)]);
+
+  expect(outcomes).toEqual(['committed', 'void']);
+  for (const table of ['effect', 'timer']) {
+    const { rows } = await database.pool.query(`SELECT instance_id FROM ${table}`);
+    expect(rows, table).toEqual([{ instance_id: '100-toy' }]);
+  }
+  const { rows } = await database.pool.query('SELECT seq, instance_id FROM journal ORDER BY seq');
+  expect(rows).toHaveLength(3);
+  expect(rows.at(-1)).toEqual({ seq: '3', instance_id: '100-toy' });
+});
+
+test('a conflicting last step archives nothing', async () => {
+  await using database = await createTestDatabase();
+  await createToys(database, [100]);
+  const store = createActorStore(database.pool);
+
+  expect(await store.commit([stepOf(100, 9, { archives: true })])).toEqual(['void']);
+
+  const { rows } = await database.pool.query(
+    'SELECT (SELECT count(*)::int FROM container_instance) AS alive, (SELECT count(*)::int FROM deleted_instance) AS dead, (SELECT count(*)::int FROM journal) AS journaled',
+  );
+  expect(rows).toEqual([{ alive: 1, dead: 0, journaled: 1 }]);
+});
+
+test('a reader of the journal misses no row of a transaction that was held open', async () => {
+  await using database = await createTestDatabase();
+  await createToys(database, [100, 101]);
+  const store = createActorStore(database.pool);
+  const holder = await database.pool.connect();
+  await holder.query('BEGIN');
+  await createActorStore(holder as never).commit([stepOf(100, 2)]);
+  let isSecondDone = false;
+
+  const second = store.commit([stepOf(101, 2)]).then(() => {
+    isSecondDone = true;
+  });
+  const isWaiting = async () => {
+    const { rows } = await database.pool.query(
+      `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    );
+    return rows.length > 0;
+  };
+  await until(isWaiting, { what: 'the second commit to wait for the first' });
+  const during = await database.pool.query('SELECT max(seq)::int AS last FROM journal');
+  const wasSecondDone = isSecondDone;
+  await holder.query('COMMIT');
+  holder.release();
+  await second;
+  const after = await database.pool.query(
+    'SELECT seq::int, instance_id FROM journal WHERE seq > $1 ORDER BY seq',
+    [during.rows[0].last],
+  );
+
+  expect(wasSecondDone).toBe(false);
+  expect(after.rows).toEqual([
+    { seq: 3, instance_id: '100-toy' },
+    { seq: 4, instance_id: '101-toy' },
+  ]);
+});
