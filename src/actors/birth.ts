@@ -1,4 +1,4 @@
-import { type AnyMachineSnapshot, initialTransition } from 'xstate';
+import { initialTransition } from 'xstate';
 
 import type { ActorDefinition } from './definition.ts';
 import { planRows } from './plan.ts';
@@ -8,17 +8,16 @@ import type { Action } from './transition.ts';
 /** The first step of an actor: the machine's initial state, with what it asks for and waits for. */
 export function planBirth(
   { machine, machineVersion }: ActorDefinition,
-  { id, input, eventId }: { id: string; input: unknown; eventId: string },
-): Step & { readonly state: AnyMachineSnapshot } {
+  { id, input, eventId, at }: { id: string; input: unknown; eventId: string; at: number },
+): Step {
   const [state, actions] = initialTransition(machine, input as never);
   return {
     id,
     version: 1,
     machineVersion,
     eventId,
-    event: { type: 'instance.created', input },
-    ...planRows(id, 1, state, actions as readonly Action[]),
+    event: { type: 'instance.created', input, at },
+    ...planRows({ id, version: 1, before: null, at }, state, actions as readonly Action[]),
     archives: false,
-    state,
   };
 }

@@ -60,10 +60,20 @@ function decide(
   if (!definition || !transition) throw new NotFoundError(`no actor of kind ${kind}`);
   const before = restore(definition.machine, stored.snapshot);
   if (before.status !== 'active') return { before, plan: null };
-  const event = { ...bare, at: now() };
+  const at = now();
+  const event = { ...bare, at };
   const [after, actions] = transition(before as never, event);
   if (after === before && actions.length === 0) return { before, plan: null };
-  return { before, after, event, plan: planRows(id, stored.version + 1, after, actions) };
+  return {
+    before,
+    after,
+    event,
+    plan: planRows(
+      { id, version: stored.version + 1, before: stored.snapshot, at },
+      after,
+      actions,
+    ),
+  };
 }
 
 function toStep(

@@ -11,6 +11,27 @@ export interface Plan {
   readonly cancels: readonly string[];
 }
 
+export interface PlanSubject {
+  readonly id: string;
+  /** The version that the step leads to. */
+  readonly version: number;
+  /** null: there was nothing before. */
+  readonly before: StoredSnapshot | null;
+  readonly at: number;
+}
+
+/** Keeps the date of every region that stays as it was. */
+function datesOf(before: StoredSnapshot | null, value: unknown, at: number) {
+  if (typeof value !== 'object' || value === null) return {};
+  const old = (before?.value ?? {}) as Readonly<Record<string, unknown>>;
+  return Object.fromEntries(
+    Object.entries(value).map(([region, state]) => {
+      const isSame = before !== null && JSON.stringify(old[region]) === JSON.stringify(state);
+      return [region, (isSame && before.since[region]) || at];
+    }),
+  );
+}
+
 interface RaiseParams {
   readonly id?: string;
   readonly delay?: number;
@@ -23,8 +44,7 @@ interface RaiseParams {
  * machine, and refuses the whole transition.
  */
 export function planRows(
-  id: string,
-  version: number,
+  { id, version, before, at }: PlanSubject,
   next: AnyMachineSnapshot,
   actions: readonly Action[],
 ): Plan {
@@ -54,7 +74,12 @@ export function planRows(
   }
   for (const timerId of arms.keys()) cancels.delete(timerId);
   return {
-    snapshot: { value: next.value, context: next.context, status: next.status },
+    snapshot: {
+      value: next.value,
+      context: next.context,
+      status: next.status,
+      since: datesOf(before, next.value, at),
+    },
     effects,
     arms: [...arms.values()],
     cancels: [...cancels],

@@ -5,6 +5,8 @@ export interface StoredSnapshot {
   readonly value: unknown;
   readonly context: unknown;
   readonly status: string;
+  /** When each region last changed its state, Unix ms. */
+  readonly since: Readonly<Record<string, number>>;
 }
 
 export interface Stored {

@@ -2,6 +2,7 @@ import type { AnyMachineSnapshot } from 'xstate';
 
 import { NotFoundError } from '../errors.ts';
 import type { ActorEvent, Address } from './address.ts';
+import { planBirth } from './birth.ts';
 import type { ObserveCheckpoint } from './checkpoint.ts';
 import type { ActorDefinition } from './definition.ts';
 import { createDelivery, type DeliveryOptions } from './delivery.ts';
@@ -38,6 +39,15 @@ export type Asked =
     };
 
 export interface ActorSystem {
+  /**
+   * A new actor in its initial state. `persist` writes its first step, together with whatever
+   * else must be true at the same moment; `repeated` says that it found this done already.
+   */
+  create(
+    address: Address,
+    input: unknown,
+    persist: (step: Step) => Promise<'created' | 'repeated'>,
+  ): Promise<'created' | 'repeated'>;
   /** For wishes. Durable when it answers `accepted`; `refused` has changed nothing. */
   ask(address: Address, event: ActorEvent, options?: { eventId?: string }): Promise<Asked>;
   /** For facts. Never refused: an actor that has no use for a fact ignores it. */
@@ -83,9 +93,7 @@ export function createActorSystem(options: ActorSystemOptions): ActorSystem {
     definitions,
     now,
     commit: createGroup(store.commit.bind(store), { sizeMax: batchMax, inFlightMax: 1 }),
-    committed(address, step) {
-      for (const listener of listeners) listener({ address, step });
-    },
+    committed: (address, step) => announce(address, step),
     observe: options.observe,
   });
   const deliver = (address: Address, event: ActorEvent, how: Partial<DeliveryOptions>) =>
@@ -93,7 +101,21 @@ export function createActorSystem(options: ActorSystemOptions): ActorSystem {
       step(address, event, { ...how, eventId: how.eventId ?? `${nodeId}-${++eventSeq}` }),
     );
 
+  const announce = (address: Address, step: Step) => {
+    for (const listener of listeners) listener({ address, step });
+  };
   const system: ActorSystem = {
+    async create(address, input, persist) {
+      const birth = { id: address.id, input, eventId: 'created', at: now() };
+      const step = planBirth(definitionOf(address.kind), birth);
+      options.observe?.('commit.before');
+      const outcome = await persist(step);
+      if (outcome === 'repeated') return outcome;
+      options.observe?.('commit.after');
+      memory.remember(step);
+      announce(address, step);
+      return outcome;
+    },
     async ask(address, event, how = {}) {
       const { changed, snapshot, version } = await deliver(address, event, how);
       if (changed) return { outcome: 'accepted', snapshot, version };

@@ -10,7 +10,12 @@ const stepOf = (vmid: number, version: number, overrides: Partial<Step> = {}): S
   id: `${vmid}-toy`,
   version,
   machineVersion: 1,
-  snapshot: { value: 'working', context: { customerId: 'c-1', debts: [] }, status: 'active' },
+  snapshot: {
+    value: 'working',
+    context: { customerId: 'c-1', debts: [] },
+    status: 'active',
+    since: {},
+  },
   eventId: `e-${version}`,
   event: { type: 'work.requested' },
   effects: [{ key: `${vmid}-toy/${version}/0`, kind: 'toy.work', params: {} }],

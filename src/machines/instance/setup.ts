@@ -112,7 +112,8 @@ export const instanceSetup = setup({
       event.installStep === context.agent.installStep,
   },
   delays: {
-    cloneDeadline: 10 * MINUTE_MS,
+    // Proxmox clones a template once at a time: this covers a queue of clones.
+    cloneDeadline: 30 * MINUTE_MS,
     configureDeadline: 2 * MINUTE_MS,
     bootDeadline: 8 * MINUTE_MS,
     addressDeadline: 2 * MINUTE_MS,
@@ -122,7 +123,7 @@ export const instanceSetup = setup({
     stopDeadline: 5 * MINUTE_MS,
     observeDeadline: 30_000,
     observeAgain: 15_000,
-    settleDeadline: 12 * MINUTE_MS,
+    settleDeadline: 32 * MINUTE_MS,
     destroyDeadline: 10 * MINUTE_MS,
     /** Doubles with each attempt: 1, 2, 4, 8 s. */
     provisioningPause: ({ context }) => pauseMs(context.attempts.provisioning),

@@ -1,0 +1,133 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+
+import { Agent, type AgentOptions, Refusal } from './agent.ts';
+import { readFaults } from './faults.ts';
+import { readPayload } from './payload.ts';
+import { createConsoleStream } from './stream.ts';
+
+interface AgentServerOptions extends AgentOptions {
+  readonly port: number;
+  readonly token: string | undefined;
+}
+
+interface AgentServer extends AsyncDisposable {
+  readonly url: URL;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+const BODY_BYTES_MAX = 1024 * 1024;
+const command = z.object({ command: z.string().min(1) });
+
+/** The agent's contract over HTTP, on the container's own address and nowhere else. */
+export async function startAgent(options: AgentServerOptions): Promise<AgentServer> {
+  const { host, port, root, token } = options;
+  const agent = new Agent(options);
+  const isAllowed = (request: IncomingMessage) =>
+    token === undefined || request.headers.authorization === `Bearer ${token}`;
+
+  const server = createServer((request, response) => {
+    answer(request)
+      .catch((error: unknown) => failure(error))
+      .then(({ status, body }) => send(response, status, body))
+      .catch(() => request.socket.destroy());
+  });
+
+  async function answer(request: IncomingMessage): Promise<Answer> {
+    const { slowMs } = readFaults(root);
+    if (slowMs) await sleep(slowMs);
+    const { pathname } = new URL(request.url ?? '/', 'http://localhost');
+    const operation = `${request.method} ${pathname}`;
+    if (operation === 'GET /health') return { status: 200, body: { ok: true } };
+    if (!isAllowed(request)) return { status: 401, body: { error: 'unauthorized' } };
+    return await perform(agent, operation, request);
+  }
+
+  server.on('upgrade', createConsoleStream(agent, isAllowed));
+  server.listen(port, host);
+  await once(server, 'listening');
+  agent.resume();
+  const address = server.address();
+  const bound = typeof address === 'object' && address ? address.port : port;
+  return {
+    url: new URL(`http://${host}:${bound}`),
+    async [Symbol.asyncDispose]() {
+      server.close();
+      server.closeAllConnections();
+      await agent.stop().catch(() => undefined);
+    },
+  };
+}
+
+async function perform(agent: Agent, operation: string, request: IncomingMessage): Promise<Answer> {
+  const accepted = () => ({ status: 202, body: { ok: true, ...agent.status() } });
+  switch (operation) {
+    case 'GET /ready':
+      return await agent.ready().then(
+        ({ readySource }) => ({ status: 200, body: { ready: true, readySource } }),
+        (error: Error) => ({ status: 503, body: { ready: false, reason: error.message } }),
+      );
+    case 'GET /status':
+      return { status: 200, body: agent.status() };
+    case 'POST /config':
+      return configure(agent, await readJson(request));
+    case 'POST /start':
+      agent.start();
+      return accepted();
+    case 'POST /stop':
+      await agent.stop();
+      return { status: 200, body: { ok: true, ...agent.status() } };
+    case 'POST /restart':
+      await agent.stop();
+      agent.start();
+      return accepted();
+    case 'POST /console/command': {
+      const body = command.safeParse(await readJson(request));
+      if (!body.success) return { status: 400, body: { error: 'invalid_command' } };
+      agent.command(body.data.command);
+      return { status: 200, body: { ok: true } };
+    }
+    default:
+      return { status: 404, body: { error: 'not_found' } };
+  }
+}
+
+function configure(agent: Agent, body: unknown): Answer {
+  const read = readPayload(body);
+  if ('mistakes' in read) {
+    return { status: 400, body: { error: 'invalid_payload', details: read.mistakes } };
+  }
+  const done = agent.configure(read.payload);
+  return { status: done ? 200 : 202, body: { ok: true, ...agent.status() } };
+}
+
+function failure(error: unknown): Answer {
+  if (error instanceof Refusal) {
+    const status = error.code === 'body_too_large' ? 413 : 409;
+    return { status, body: { error: error.code, details: error.message } };
+  }
+  if (error instanceof SyntaxError) return { status: 400, body: { error: 'invalid_json' } };
+  return { status: 500, body: { error: 'internal_error', details: String(error) } };
+}
+
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request) {
+    bytes += chunk.length;
+    if (bytes > BODY_BYTES_MAX) throw new Refusal('body_too_large', 'the body is too large');
+    chunks.push(chunk);
+  }
+  return JSON.parse(Buffer.concat(chunks).toString('utf8') || 'null');
+}
+
+function send(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(JSON.stringify(body));
+}

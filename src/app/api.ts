@@ -1,0 +1,67 @@
+import type { Express } from 'express';
+
+import { createTokens } from '../http/auth/tokens.ts';
+import { createInstanceCreation } from '../http/create-instance.ts';
+import { createContainerDeletion, type SightedContainer } from '../http/delete-container.ts';
+import type { AnyEndpoint } from '../http/endpoint.ts';
+import { authEndpoints } from '../http/routes/auth.ts';
+import { containerEndpoints } from '../http/routes/containers.ts';
+import { healthEndpoints } from '../http/routes/health.ts';
+import { instanceEndpoints } from '../http/routes/instances.ts';
+import { serverEndpoints } from '../http/routes/servers.ts';
+import { createHttpApp } from '../http/server.ts';
+import { createWaiting } from '../http/wait.ts';
+import { readMarker } from '../machines/instance/marker.ts';
+import { createInstanceStore } from '../storage/instance-store.ts';
+import { createInstances } from '../storage/instances.ts';
+import { createUsers } from '../storage/users.ts';
+import type { Foundation } from './foundation.ts';
+
+/** The HTTP side of a node. */
+export function createApi(foundation: Foundation): Express {
+  const { config, logger, now } = foundation;
+  const tokens = createTokens({ ...config.auth, now });
+  return createHttpApp({
+    endpoints: createEndpoints(foundation, tokens),
+    authenticate: tokens.authenticate,
+    corsOrigins: config.http.corsOrigins,
+    logger,
+  });
+}
+
+/** Every operation of the API, in the order of the documentation. */
+export function createEndpoints(
+  foundation: Foundation,
+  tokens: ReturnType<typeof createTokens>,
+): readonly AnyEndpoint[] {
+  const { config, database, redis, proxmox, actors, feed, debts, vmids, now, randomId } =
+    foundation;
+  const instances = createInstances(database.prisma);
+  const waiting = createWaiting(actors, feed);
+  const create = createInstanceCreation({
+    actors,
+    instances: createInstanceStore(database.pool),
+    vmids,
+    isVmidFree: proxmox.isVmidFree,
+    ranges: config.provisioning.vmids,
+    readyDeadlineMs: config.provisioning.readyTimeoutMs,
+    now,
+    randomId,
+  });
+  async function sight(vmid: number): Promise<SightedContainer | null> {
+    const listed = await proxmox.findContainer(vmid);
+    const found = listed && (await proxmox.readConfig({ node: listed.node, vmid }));
+    return found && { hostname: found.hostname, marker: readMarker(found.description) };
+  }
+  const remove = createContainerDeletion({ instances, actors, debts, vmids, sight, randomId });
+  return [
+    ...healthEndpoints({
+      postgres: () => database.pool.query('SELECT 1'),
+      redis: () => redis.ping(),
+    }),
+    ...authEndpoints({ users: createUsers(database.prisma), tokens }),
+    ...instanceEndpoints({ instances, create, waiting }),
+    ...serverEndpoints({ instances, actors, waiting, randomId }),
+    ...containerEndpoints({ remove, instances, waiting }),
+  ];
+}

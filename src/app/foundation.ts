@@ -1,0 +1,116 @@
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+
+import { Redis } from 'ioredis';
+
+import type { ChangeFeed } from '../actors/change-feed.ts';
+import type { ObserveCheckpoint } from '../actors/checkpoint.ts';
+import type { ActorStore } from '../actors/store.ts';
+import { type ActorSystem, createActorSystem } from '../actors/system.ts';
+import { createProxmoxClient, type ProxmoxClient } from '../clients/proxmox/client.ts';
+import type { Config } from '../config.ts';
+import { definitions } from '../machines/index.ts';
+import { createQueues, type Queues } from '../queues/queues.ts';
+import { createRelay, type Relay } from '../queues/relay.ts';
+import { createActorStore } from '../storage/actor-store.ts';
+import { createChangeFeed } from '../storage/change-feed.ts';
+import { type Database, openDatabase } from '../storage/database.ts';
+import { createDebts, type Debts } from '../storage/debts.ts';
+import { createVmids, type Vmids } from '../storage/vmids.ts';
+import type { Logger } from '../telemetry/logger.ts';
+
+export interface AppOptions {
+  readonly config: Config;
+  readonly logger: Logger;
+  /** Watched by crash tests, and by nobody else. */
+  readonly observe?: ObserveCheckpoint;
+}
+
+/** What every role stands on. */
+export interface Foundation {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly database: Database;
+  readonly redis: Redis;
+  readonly proxmox: ProxmoxClient;
+  readonly actors: ActorSystem;
+  readonly store: ActorStore;
+  readonly debts: Debts;
+  readonly vmids: Vmids;
+  readonly feed: ChangeFeed;
+  readonly queues: Queues;
+  readonly relay: Relay;
+  readonly now: () => number;
+  readonly randomId: () => string;
+  readonly observe?: ObserveCheckpoint | undefined;
+}
+
+/** Opens it, registering what is to be closed. */
+export async function layFoundation(
+  options: AppOptions,
+  opened: AsyncDisposableStack,
+): Promise<Foundation> {
+  const { config, logger, observe } = options;
+  const now = Date.now;
+  const randomId = () => randomBytes(4).toString('hex');
+  const warn = (what: string) => (err: unknown) => logger.warn({ err }, what);
+
+  const database = opened.use(
+    openDatabase({ ...config.database, onError: warn('a database connection broke') }),
+  );
+  const redis = openRedis(config.redis.url, opened, warn('a Redis connection broke'));
+  const subscriber = openRedis(config.redis.url, opened, warn('a Redis connection broke'));
+  const { caFile, ...target } = config.proxmox;
+  const ca = caFile === undefined ? undefined : await readFile(caFile, 'utf8');
+  const proxmox = opened.use(createProxmoxClient({ ...target, ca }));
+  const { prefix } = config.redis;
+  const queues = opened.use(
+    createQueues({ connection: redis, prefix, onError: warn('a queue broke') }),
+  );
+  const feed = createChangeFeed({
+    publisher: redis,
+    subscriber,
+    channel: `${prefix}:changed`,
+    onError: warn('the change feed broke'),
+  });
+  const relay = createRelay({
+    queues,
+    feed,
+    onError: warn('could not wake the workers; a sweep will'),
+    observe,
+  });
+  const store = createActorStore(database.pool);
+  const actors = createActorSystem({
+    store,
+    definitions,
+    now,
+    nodeId: randomBytes(6).toString('hex'),
+    ...(observe && { observe }),
+  });
+  actors.onCommitted(relay.announce);
+  return {
+    config,
+    logger,
+    database,
+    redis,
+    proxmox,
+    store,
+    debts: createDebts(database.prisma),
+    vmids: createVmids(database.pool),
+    actors,
+    feed,
+    queues,
+    relay,
+    now,
+    randomId,
+    observe,
+  };
+}
+
+/** Fails fast while Redis is away: nobody waits for it, a sweep makes up for what it missed. */
+function openRedis(url: string, opened: AsyncDisposableStack, onError: (error: unknown) => void) {
+  const redis = new Redis(url, { maxRetriesPerRequest: null, enableOfflineQueue: false });
+  redis.on('error', onError);
+  opened.defer(() => redis.disconnect());
+  return redis;
+}

@@ -1,0 +1,69 @@
+import { createAgentClient } from '../clients/agent/client.ts';
+import { createPerformers } from '../queues/effects/performers.ts';
+import { startWorkers } from '../queues/start-workers.ts';
+import { createTimerProcessor } from '../queues/workers/deliver-timers.ts';
+import { createDebtCollector } from '../queues/workers/pay-debts.ts';
+import { createEffectProcessor } from '../queues/workers/perform-effects.ts';
+import type { Sweeps } from '../queues/workers/sweep.ts';
+import { createOutbox } from '../storage/outbox.ts';
+import { createTimers } from '../storage/timers.ts';
+import type { Foundation } from './foundation.ts';
+
+const MINUTE_MS = 60_000;
+/** A reservation that came to nothing is given back after this. */
+const ABANDONED_AFTER_MS = 10 * MINUTE_MS;
+/** An effect of this age that nobody holds was not enqueued, or its job is lost. */
+const LOST_AFTER_MS = 1_500;
+const SWEEP_MAX = 500;
+
+/** The workers of a node: effects, timers, and the sweeps that make up for whatever is lost. */
+export async function startWorkerRole(foundation: Foundation): Promise<AsyncDisposable> {
+  const { config, logger, database, proxmox, actors, store, queues, relay, vmids } = foundation;
+  await using opened = new AsyncDisposableStack();
+  const { port, token, timeoutMs, pollMs, bootTimeoutMs } = config.agent;
+  const agents = opened.use(createAgentClient({ port, token, timeoutMs }));
+  const host = { proxmox, pollMs: config.proxmox.pollMs, ...config.provisioning };
+  const performers = createPerformers({ host, agent: { agents, pollMs, bootTimeoutMs } });
+  const outbox = createOutbox(database.pool);
+  const timers = createTimerProcessor({ timers: createTimers(database.pool), actors });
+  const payDebts = createDebtCollector({
+    debts: foundation.debts,
+    destroy: performers['container.destroy'],
+    logger,
+  });
+  const sweeps: Sweeps = {
+    outbox: {
+      everyMs: 2_000,
+      run: async () =>
+        relay.enqueue(await outbox.listUnheld({ ageMs: LOST_AFTER_MS, limit: SWEEP_MAX })),
+    },
+    timers: { everyMs: 1_000, run: () => timers.deliverDue() },
+    debts: { everyMs: 15_000, run: payDebts },
+    reservations: {
+      everyMs: MINUTE_MS,
+      run: async () => void (await vmids.releaseAbandoned(ABANDONED_AFTER_MS)),
+    },
+  };
+  opened.use(
+    await startWorkers({
+      connection: { url: config.redis.url },
+      prefix: config.redis.prefix,
+      concurrency: config.effects.concurrency,
+      queues,
+      performEffect: createEffectProcessor({
+        outbox,
+        actors,
+        settle: store.settle,
+        performers,
+        leaseMs: config.effects.leaseMs,
+        logger,
+        observe: foundation.observe,
+      }),
+      deliverTimer: timers.process,
+      sweeps,
+      logger,
+    }),
+  );
+  const closing = opened.move();
+  return { [Symbol.asyncDispose]: () => closing.disposeAsync() };
+}

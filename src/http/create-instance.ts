@@ -1,0 +1,104 @@
+import { createHash } from 'node:crypto';
+
+import type { ActorSystem } from '../actors/system.ts';
+import { ControlPlaneError, UnavailableError } from '../errors.ts';
+import type { IdempotentRequest, InstanceStore } from '../storage/instance-store.ts';
+import type { VmidRange, Vmids } from '../storage/vmids.ts';
+import { type InstanceOrder, toInput } from './instance-order.ts';
+
+/** Numbers of ours that somebody uses by hand on Proxmox, before we give up. */
+const PROBES_MAX = 50;
+
+export interface CreateInstanceDependencies {
+  readonly actors: Pick<ActorSystem, 'create'>;
+  readonly instances: InstanceStore;
+  readonly vmids: Vmids;
+  /** Does nobody on Proxmox use it? Our own rows cannot know. */
+  readonly isVmidFree: (vmid: number) => Promise<boolean>;
+  readonly ranges: { readonly game: VmidRange; readonly dev: VmidRange };
+  readonly readyDeadlineMs: number;
+  readonly now: () => number;
+  readonly randomId: () => string;
+}
+
+export interface CreateRequest {
+  readonly order: InstanceOrder;
+  readonly customerId: string;
+  readonly requestedBy: string;
+  readonly idempotencyKey: string | null;
+}
+
+export interface Created {
+  readonly vmid: number;
+  readonly id: string;
+  readonly operationId: string;
+}
+
+/** The same request, whatever the order of its members. */
+function fingerprintOf(order: InstanceOrder, customerId: string): string {
+  const members = Object.entries({ ...order, customerId }).sort(([a], [b]) => (a < b ? -1 : 1));
+  return createHash('sha256').update(JSON.stringify(members)).digest('hex');
+}
+
+/**
+ * Reserves a VMID, then writes instance, first journal entry, first effect and the idempotency
+ * key in one transaction. A crash in between leaves a reservation, which a sweep releases.
+ */
+export function createInstanceCreation(dependencies: CreateInstanceDependencies) {
+  const { actors, instances, vmids, isVmidFree, ranges, now, randomId } = dependencies;
+
+  async function reserve(range: VmidRange) {
+    for (let probe = 0; probe < PROBES_MAX; probe += 1) {
+      const reserved = await vmids.reserve(range, (vmid) => `${vmid}-${randomId()}`);
+      const isFree = await isVmidFree(reserved.vmid).catch(async (cause: unknown) => {
+        await vmids.release(reserved.id);
+        throw new UnavailableError('Proxmox does not say which VMIDs are free', { cause });
+      });
+      if (isFree) return reserved;
+      await vmids.release(reserved.id);
+    }
+    throw new ControlPlaneError(
+      'vmid_range_exhausted',
+      `${PROBES_MAX} VMIDs in a row are used by others`,
+    );
+  }
+
+  async function replay({ userId, key, fingerprint }: IdempotentRequest): Promise<Created | null> {
+    const answer = await instances.findAnswer({ userId, key });
+    if (!answer) return null;
+    if (answer.fingerprint === fingerprint) return answer.response as Created;
+    throw new ControlPlaneError(
+      'idempotency_key_reused',
+      'this Idempotency-Key was used for another request',
+    );
+  }
+
+  return async function create(request: CreateRequest): Promise<Created & { isReplay: boolean }> {
+    const { order, customerId, requestedBy, idempotencyKey } = request;
+    const idempotent = idempotencyKey !== null && {
+      userId: requestedBy,
+      key: idempotencyKey,
+      fingerprint: fingerprintOf(order, customerId),
+    };
+    const before = idempotent && (await replay(idempotent));
+    if (before) return { ...before, isReplay: true };
+
+    const { vmid, id } = await reserve(ranges[order.ctype]);
+    const created = { vmid, id, operationId: `op-${randomId()}` };
+    const operation = { id: created.operationId, requestedBy };
+    const { readyDeadlineMs } = dependencies;
+    const life = { id, vmid, customerId, operation, readyDeadlineMs, at: now() };
+    const outcome = await actors.create({ kind: 'instance', id }, toInput(order, life), (step) =>
+      instances.create({
+        vmid,
+        step,
+        ...(idempotent && { idempotency: { ...idempotent, status: 202, response: created } }),
+      }),
+    );
+    if (outcome === 'created' || !idempotent) return { ...created, isReplay: false };
+    await vmids.release(id);
+    const first = await replay(idempotent);
+    if (!first) throw new UnavailableError('the same request is being answered elsewhere');
+    return { ...first, isReplay: true };
+  };
+}

@@ -1,0 +1,133 @@
+import type { Request } from 'express';
+import { Router } from 'express';
+import { z } from 'zod';
+
+import { type ErrorCode, InvalidInputError } from '../errors.ts';
+import type { Authenticate, Principal } from './auth/principal.ts';
+
+export interface Reply {
+  readonly status: number;
+  readonly body: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+interface Input<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType> {
+  readonly params: z.output<P>;
+  readonly query: z.output<Q>;
+  readonly body: z.output<B>;
+  readonly headers: { readonly idempotencyKey: string | null; readonly waitS: number };
+  /** Ends when the client has gone. */
+  readonly signal: AbortSignal;
+}
+
+/** One operation of the API: the source of both its Express route and its OpenAPI entry. */
+export interface Endpoint<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType> {
+  readonly operationId: string;
+  readonly summary: string;
+  readonly tag: string;
+  readonly method: 'get' | 'post' | 'put' | 'patch' | 'delete';
+  readonly path: string;
+  readonly params: P;
+  readonly query: Q;
+  readonly body: B;
+  /** What it may answer when all is well, by status. */
+  readonly replies: Readonly<Record<number, z.ZodType>>;
+  readonly problems: readonly ErrorCode[];
+  /** Does it read `Idempotency-Key`, and `Prefer: wait=N`? For the documentation. */
+  readonly reads?: readonly ('Idempotency-Key' | 'Prefer')[];
+}
+
+export interface PublicEndpoint<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType>
+  extends Endpoint<P, Q, B> {
+  readonly isPublic: true;
+  handle(input: Input<P, Q, B>): Promise<Reply>;
+}
+
+export interface UserEndpoint<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType>
+  extends Endpoint<P, Q, B> {
+  readonly isPublic: false;
+  handle(input: Input<P, Q, B> & { readonly principal: Principal }): Promise<Reply>;
+}
+
+export interface AnyEndpoint extends Endpoint<z.ZodType, z.ZodType, z.ZodType> {
+  readonly isPublic: boolean;
+  handle(input: never): Promise<Reply>;
+}
+
+/** For everybody who is signed in. */
+export function endpoint<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType>(
+  definition: Omit<UserEndpoint<P, Q, B>, 'isPublic'>,
+): AnyEndpoint {
+  return { ...definition, isPublic: false };
+}
+
+/** For everybody. */
+export function publicEndpoint<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType>(
+  definition: Omit<PublicEndpoint<P, Q, B>, 'isPublic'>,
+): AnyEndpoint {
+  return { ...definition, isPublic: true };
+}
+
+export const nothing = z.object({});
+
+const WAIT_MAX_S = 60;
+
+const idempotencyKey = z
+  .string()
+  .min(1)
+  .max(255)
+  .regex(/^[\x21-\x7e]+$/, 'expected visible ASCII characters')
+  .nullable();
+
+function readHeaders(request: Request) {
+  const wait = /(?:^|[,;\s])wait=(\d+)/.exec(request.get('prefer') ?? '')?.[1] ?? '0';
+  return {
+    idempotencyKey: request.get('idempotency-key') ?? null,
+    waitS: Math.min(Number(wait), WAIT_MAX_S),
+  };
+}
+
+/** Names every mistake of a request at once, by its place. */
+function toInvalidInput({ issues }: z.ZodError): InvalidInputError {
+  const errors = issues.map(({ path, message }) => ({ field: path.join('.'), message }));
+  const summary = errors.map(({ field, message }) => `${field}: ${message}`).join('; ');
+  return new InvalidInputError(summary, { details: { errors } });
+}
+
+export function createRouter(
+  endpoints: readonly AnyEndpoint[],
+  authenticate: Authenticate,
+): Router {
+  const router = Router();
+  for (const definition of endpoints) {
+    const { method, path, params, query, body, replies, isPublic } = definition;
+    const schema = z.object({ params, query, body, idempotencyKey });
+    const handle = definition.handle as (input: unknown) => Promise<Reply>;
+    // Express 5 forwards a rejected handler to the error middleware: no wrapper needed.
+    router[method](path, async (request, response) => {
+      const principal = isPublic ? null : await authenticate(request.get('authorization'));
+      const headers = readHeaders(request);
+      const input = schema.safeParse({
+        params: request.params,
+        query: request.query,
+        body: request.body ?? {},
+        idempotencyKey: headers.idempotencyKey,
+      });
+      if (!input.success) throw toInvalidInput(input.error);
+      const gone = new AbortController();
+      response.on('close', () => gone.abort());
+      const reply = await handle({ ...input.data, headers, principal, signal: gone.signal });
+      const schemaOfReply = replies[reply.status];
+      if (!schemaOfReply)
+        throw new Error(`${definition.operationId}: undocumented ${reply.status}`);
+      // Our own answer is checked too; if it is wrong that is a bug, hence a 500.
+      const checked = schemaOfReply.parse(reply.body);
+      if (response.destroyed) return;
+      response
+        .status(reply.status)
+        .set(reply.headers ?? {})
+        .json(checked);
+    });
+  }
+  return router;
+}

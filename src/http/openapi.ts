@@ -1,0 +1,116 @@
+import { z } from 'zod';
+
+import type { AnyEndpoint } from './endpoint.ts';
+import { PROBLEMS } from './problem.ts';
+
+const PROBLEM = { $ref: '#/components/schemas/Problem' };
+
+const problemSchema = {
+  type: 'object',
+  description: 'RFC 9457. `error` is a stable code; docs/problems.md explains each.',
+  required: ['type', 'title', 'status', 'instance', 'error'],
+  properties: {
+    type: { type: 'string' },
+    title: { type: 'string' },
+    status: { type: 'integer' },
+    detail: { type: 'string' },
+    instance: { type: 'string' },
+    error: { type: 'string' },
+    allowedActions: { type: 'array', items: { type: 'string' } },
+  },
+};
+
+interface JsonSchema {
+  readonly properties?: Readonly<Record<string, unknown>>;
+  readonly required?: readonly string[];
+  readonly $defs?: Readonly<Record<string, unknown>>;
+  readonly [member: string]: unknown;
+}
+
+/** The OpenAPI 3.1 document of these endpoints: a pure function of their definitions. */
+export function describeApi(endpoints: readonly AnyEndpoint[], version: string): object {
+  const schemas: Record<string, unknown> = { Problem: problemSchema };
+
+  function toSchema(schema: z.ZodType, io: 'input' | 'output'): JsonSchema {
+    const text = JSON.stringify(z.toJSONSchema(schema, { io, unrepresentable: 'any' }));
+    const {
+      $schema: _,
+      $defs,
+      ...rest
+    } = JSON.parse(text.replaceAll('#/$defs/', '#/components/schemas/')) as JsonSchema;
+    for (const [name, definition] of Object.entries($defs ?? {})) schemas[name] = definition;
+    return rest;
+  }
+
+  function parametersOf({ params, query, reads = [] }: AnyEndpoint) {
+    const inPlace = (place: 'path' | 'query', schema: JsonSchema) =>
+      Object.entries(schema.properties ?? {}).map(([name, one]) => ({
+        name,
+        in: place,
+        required: place === 'path' || (schema.required ?? []).includes(name),
+        schema: one,
+      }));
+    const headers = reads.map((name) => ({
+      name,
+      in: 'header',
+      required: false,
+      schema: { type: 'string' },
+      description: name === 'Prefer' ? '`wait=N`: answer when it is done, at most after N s' : name,
+    }));
+    return [
+      ...inPlace('path', toSchema(params, 'input')),
+      ...inPlace('query', toSchema(query, 'input')),
+      ...headers,
+    ];
+  }
+
+  function responsesOf({ replies, problems, summary }: AnyEndpoint) {
+    const good = Object.entries(replies).map(([status, schema]) => [
+      status,
+      {
+        description: summary,
+        content: { 'application/json': { schema: toSchema(schema, 'output') } },
+      },
+    ]);
+    const bad = Object.entries(Object.groupBy(problems, (code) => PROBLEMS[code].status)).map(
+      ([status, codes = []]) => [
+        status,
+        {
+          description: codes.map((code) => `${code}: ${PROBLEMS[code].title}`).join('; '),
+          content: { 'application/problem+json': { schema: PROBLEM } },
+        },
+      ],
+    );
+    return Object.fromEntries([...good, ...bad]);
+  }
+
+  const paths: Record<string, Record<string, unknown>> = {};
+  for (const endpoint of endpoints) {
+    const path = endpoint.path.replace(/:(\w+)/g, '{$1}');
+    const body = toSchema(endpoint.body, 'input');
+    const hasBody = body.properties === undefined || Object.keys(body.properties).length > 0;
+    paths[path] = {
+      ...paths[path],
+      [endpoint.method]: {
+        operationId: endpoint.operationId,
+        summary: endpoint.summary,
+        tags: [endpoint.tag],
+        security: endpoint.isPublic ? [] : [{ bearer: [] }],
+        parameters: parametersOf(endpoint),
+        ...(hasBody && {
+          requestBody: { required: true, content: { 'application/json': { schema: body } } },
+        }),
+        responses: responsesOf(endpoint),
+      },
+    };
+  }
+  return {
+    openapi: '3.1.1',
+    info: { title: 'ZPack', version, description: 'Control plane of game servers and IDEs' },
+    paths,
+    components: {
+      schemas: Object.fromEntries(Object.entries(schemas).sort(([a], [b]) => (a < b ? -1 : 1))),
+      securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
+    },
+  };
+}

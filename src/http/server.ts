@@ -1,0 +1,100 @@
+import { randomUUID } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+
+import express, { type RequestHandler } from 'express';
+
+import { NotFoundError } from '../errors.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { Authenticate } from './auth/principal.ts';
+import { createDocsRouter } from './docs.ts';
+import { type AnyEndpoint, createRouter } from './endpoint.ts';
+import { describeApi } from './openapi.ts';
+import { createProblemHandler } from './problem.ts';
+
+const BODY_MAX = '100kb';
+export const API_VERSION = '0.1.0';
+
+export interface HttpOptions {
+  readonly endpoints: readonly AnyEndpoint[];
+  readonly authenticate: Authenticate;
+  readonly corsOrigins: readonly string[];
+  readonly logger: Logger;
+}
+
+export function createHttpApp(options: HttpOptions): express.Express {
+  const { endpoints, authenticate, corsOrigins, logger } = options;
+  const app = express();
+  app.disable('x-powered-by');
+  // Our answers carry their own validators where they need any; hashing every body costs a third.
+  app.set('etag', false);
+  app.use(identify(logger), allowOrigins(corsOrigins));
+  app.use(createDocsRouter(describeApi(endpoints, API_VERSION)));
+  app.use(express.json({ limit: BODY_MAX }));
+  app.use(createRouter(endpoints, authenticate));
+  app.use((request) => {
+    throw new NotFoundError(`there is no ${request.method} ${request.path}`);
+  });
+  app.use(createProblemHandler(logger));
+  return app;
+}
+
+/** Gives every request an id, under which its log line and its problem can be found. */
+function identify(logger: Logger): RequestHandler {
+  return (request, response, next) => {
+    const requestId = randomUUID();
+    const startedAt = performance.now();
+    const { method, path } = request;
+    response.locals['requestId'] = requestId;
+    response.set('X-Request-Id', requestId);
+    response.on('finish', () => {
+      const ms = Math.round(performance.now() - startedAt);
+      logger.info({ requestId, method, path, status: response.statusCode, ms }, 'request');
+    });
+    next();
+  };
+}
+
+/** The Portal sends a bearer token and no cookie, so no credentials are allowed. */
+function allowOrigins(origins: readonly string[]): RequestHandler {
+  return (request, response, next) => {
+    const origin = request.get('origin');
+    response.vary('Origin');
+    if (origin === undefined || !origins.includes(origin)) return next();
+    response.set('Access-Control-Allow-Origin', origin);
+    if (request.method !== 'OPTIONS') return next();
+    response
+      .set('Access-Control-Allow-Methods', 'GET, POST, PUT, PATCH, DELETE')
+      .set('Access-Control-Allow-Headers', 'Content-Type, Authorization, Idempotency-Key, Prefer')
+      .set('Access-Control-Max-Age', '600')
+      .status(204)
+      .end();
+  };
+}
+
+export interface Listening extends AsyncDisposable {
+  readonly server: Server;
+  readonly url: string;
+}
+
+/** Listens; disposing lets the requests in flight end and then closes. */
+export async function listen(
+  app: express.Express,
+  { host, port }: { readonly host: string; readonly port: number },
+): Promise<Listening> {
+  const server = createServer(app);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, resolve);
+  });
+  const address = server.address();
+  const bound = typeof address === 'object' && address ? address.port : port;
+  return {
+    server,
+    url: `http://${host}:${bound}`,
+    async [Symbol.asyncDispose]() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeIdleConnections();
+      await closed;
+    },
+  };
+}

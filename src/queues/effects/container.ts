@@ -1,0 +1,45 @@
+import type { ProxmoxClient } from '../../clients/proxmox/client.ts';
+import type { ContainerConfig, Place } from '../../clients/proxmox/reads.ts';
+import { UpstreamError } from '../../errors.ts';
+import { readMarker } from '../../machines/instance/marker.ts';
+
+export interface Found {
+  readonly place: Place;
+  readonly config: ContainerConfig;
+  readonly isOurs: boolean;
+}
+
+/**
+ * Looks for a container by its VMID. The cluster's list lags some seconds behind, so `hint`, the
+ * node it ought to be on, is asked too.
+ */
+export async function findContainer(
+  proxmox: Pick<ProxmoxClient, 'findContainer' | 'readConfig'>,
+  { vmid, id }: { vmid: number; id: string },
+  hint?: string | null,
+): Promise<Found | null> {
+  const listed = await proxmox.findContainer(vmid);
+  const nodes = new Set([listed?.node, hint].filter((node) => typeof node === 'string'));
+  for (const node of nodes) {
+    const config = await proxmox.readConfig({ node, vmid });
+    if (!config) continue;
+    return { place: { node, vmid }, config, isOurs: readMarker(config.description) === id };
+  }
+  return null;
+}
+
+/** The container of this very instance. Nothing without our marker is ever touched. */
+export async function requireContainer(
+  proxmox: Pick<ProxmoxClient, 'findContainer' | 'readConfig'>,
+  subject: { vmid: number; id: string },
+  hint?: string | null,
+): Promise<Found> {
+  const found = await findContainer(proxmox, subject, hint);
+  if (found?.isOurs) return found;
+  throw new UpstreamError(
+    found
+      ? `container ${subject.vmid} on ${found.place.node} is not ours`
+      : `container ${subject.vmid} does not exist`,
+    { reason: found ? 'container_foreign' : 'container_missing', retryable: false },
+  );
+}

@@ -1,0 +1,29 @@
+import type { Effect, EffectKind, InstanceEvent } from '../../machines/instance/types.ts';
+
+/** A fact as a worker tells it; the runtime adds the time. */
+export type ToldEvent = InstanceEvent extends infer Event
+  ? Event extends { at: number }
+    ? Omit<Event, 'at'>
+    : never
+  : never;
+
+export interface Performance {
+  /** The Proxmox task that an earlier attempt of this call started, if it came that far. */
+  readonly upid: string | null;
+  /** Ends when nobody waits for the effect any more, or when this node shuts down. */
+  readonly signal: AbortSignal;
+  /** Tells what happened on the way. With an `id`, the same telling happens once. */
+  progress(event: ToldEvent, id?: string): Promise<void>;
+}
+
+/**
+ * Performs one kind of effect and answers the fact that ends it. It may run twice, also at the
+ * same time: so it looks at the world first, and does only what is still missing.
+ * @throws UpstreamError if it could not
+ */
+export type Perform<Kind extends EffectKind> = (
+  effect: Extract<Effect, { kind: Kind }>,
+  performance: Performance,
+) => Promise<ToldEvent>;
+
+export type Performers = { readonly [Kind in EffectKind]: Perform<Kind> };

@@ -1,0 +1,48 @@
+import { type ConnectionOptions, type JobsOptions, Queue } from 'bullmq';
+
+import type { EffectKind } from '../machines/instance/types.ts';
+
+/**
+ * BullMQ only wakes somebody who then reads the truth: a job holds the key of an outbox row or a
+ * timer, never what is to be done. Whatever is lost here, a sweep finds again.
+ */
+export const QUEUE_NAMES = ['effects-host', 'effects-agent', 'timers', 'sweeps'] as const;
+export type QueueName = (typeof QUEUE_NAMES)[number];
+
+/** One queue for each third party: a slow one does not occupy the workers of another. */
+export const effectsQueueOf = (kind: EffectKind | string): QueueName =>
+  kind.startsWith('agent.') ? 'effects-agent' : 'effects-host';
+
+/** For calls that did not get through. What the world refuses, the machine decides about. */
+export const EFFECT_ATTEMPTS = 5;
+
+export const EFFECT_JOB: JobsOptions = {
+  attempts: EFFECT_ATTEMPTS,
+  backoff: { type: 'exponential', delay: 500 },
+  removeOnComplete: true,
+  removeOnFail: true,
+};
+
+export interface Queues extends AsyncDisposable {
+  readonly get: (name: QueueName) => Queue;
+}
+
+export function createQueues(options: {
+  readonly connection: ConnectionOptions;
+  readonly prefix: string;
+  readonly onError: (error: Error) => void;
+}): Queues {
+  const queues = new Map(
+    QUEUE_NAMES.map((name) => {
+      const queue = new Queue(name, { connection: options.connection, prefix: options.prefix });
+      queue.on('error', options.onError);
+      return [name, queue] as const;
+    }),
+  );
+  return {
+    get: (name) => queues.get(name) as Queue,
+    async [Symbol.asyncDispose]() {
+      await Promise.all([...queues.values()].map((queue) => queue.close()));
+    },
+  };
+}

@@ -1,0 +1,80 @@
+import type { ChangeFeed } from '../actors/change-feed.ts';
+import type { ObserveCheckpoint } from '../actors/checkpoint.ts';
+import type { Effect, Step } from '../actors/store.ts';
+import type { Committed } from '../actors/system.ts';
+import type { OutboxEntry } from '../storage/outbox.ts';
+import { EFFECT_JOB, effectsQueueOf, type QueueName, type Queues } from './queues.ts';
+
+/** Later deadlines are left to the sweep, which finds them within a second of their time. */
+const TIMER_JOB_DELAY_MAX_MS = 10_000;
+
+interface Job {
+  readonly queue: QueueName;
+  readonly name: string;
+  readonly data: unknown;
+  readonly opts: object;
+}
+
+const effectJob = ({ key, kind }: Pick<Effect, 'key' | 'kind'>): Job => ({
+  queue: effectsQueueOf(kind),
+  name: kind,
+  data: { key },
+  // The same key is the same job: what is waiting or running already is not added again.
+  opts: { ...EFFECT_JOB, jobId: key },
+});
+
+const timerJobs = ({ id, version, arms }: Step): Job[] =>
+  arms
+    .filter(({ delayMs }) => delayMs <= TIMER_JOB_DELAY_MAX_MS)
+    .map(({ timerId, delayMs }) => ({
+      queue: 'timers',
+      name: 'deliver',
+      data: { instanceId: id },
+      opts: {
+        jobId: `${id}/${timerId}/${version}`,
+        delay: delayMs,
+        removeOnComplete: true,
+        removeOnFail: true,
+      },
+    }));
+
+export interface Relay {
+  /** After a commit: wakes the workers and the other nodes. Never waited for, never needed. */
+  readonly announce: (committed: Committed) => void;
+  /** Wakes the workers for effects that a sweep found lying about. */
+  enqueue(entries: readonly Pick<OutboxEntry, 'key' | 'kind'>[]): Promise<void>;
+}
+
+/** From the outbox to the queues. Steps of one turn of the event loop travel together. */
+export function createRelay(options: {
+  readonly queues: Queues;
+  readonly feed: ChangeFeed;
+  readonly onError: (error: unknown) => void;
+  readonly observe?: ObserveCheckpoint | undefined;
+}): Relay {
+  const { queues, feed, onError, observe } = options;
+  let pending: Step[] = [];
+
+  async function add(jobs: readonly Job[]): Promise<void> {
+    const byQueue = Map.groupBy(jobs, ({ queue }) => queue);
+    await Promise.all([...byQueue].map(([name, group]) => queues.get(name).addBulk([...group])));
+  }
+
+  async function flush(): Promise<void> {
+    const steps = pending;
+    pending = [];
+    feed.publish(steps.map(({ id, version }) => ({ id, version })));
+    const jobs = steps.flatMap((step) => [...step.effects.map(effectJob), ...timerJobs(step)]);
+    if (jobs.length === 0) return;
+    await add(jobs);
+    observe?.('enqueue.after');
+  }
+
+  return {
+    announce({ step }) {
+      pending.push(step);
+      if (pending.length === 1) setImmediate(() => flush().catch(onError));
+    },
+    enqueue: (entries) => add(entries.map(effectJob)),
+  };
+}

@@ -1,0 +1,46 @@
+import type { Logger } from '../../telemetry/logger.ts';
+import type { Queues } from '../queues.ts';
+
+export interface Sweep {
+  readonly everyMs: number;
+  readonly run: () => Promise<void>;
+}
+
+export type Sweeps = Readonly<Record<string, Sweep>>;
+
+/** Schedulers live in Redis and die with its data: they are written again this often. */
+const KEEP_MS = 5_000;
+
+/** A sweep takes no input and does not retry: the next one is the retry. */
+export function createSweepProcessor(sweeps: Sweeps) {
+  return async (job: { readonly name: string }): Promise<void> => {
+    await sweeps[job.name]?.run();
+  };
+}
+
+/** Keeps one BullMQ job scheduler for each sweep, whichever and however many nodes run. */
+export function startSweepKeeper(options: {
+  readonly queues: Queues;
+  readonly sweeps: Sweeps;
+  readonly logger: Logger;
+}): Disposable & { readonly ready: Promise<void> } {
+  const { queues, sweeps, logger } = options;
+  const keep = async () => {
+    for (const [name, { everyMs }] of Object.entries(sweeps)) {
+      await queues
+        .get('sweeps')
+        .upsertJobScheduler(
+          name,
+          { every: everyMs },
+          { name, opts: { removeOnComplete: true, removeOnFail: true } },
+        );
+    }
+  };
+  const timer = setInterval(() => {
+    keep().catch((error: unknown) => logger.warn({ err: error }, 'cannot keep the sweeps'));
+  }, KEEP_MS);
+  return {
+    ready: keep(),
+    [Symbol.dispose]: () => clearInterval(timer),
+  };
+}

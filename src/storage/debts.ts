@@ -1,0 +1,49 @@
+import type { PrismaClient } from './generated/client.ts';
+
+export interface Debt {
+  readonly id: string;
+  readonly instanceId: string;
+  readonly vmid: number;
+  readonly kind: string;
+  readonly code: string;
+  readonly message: string;
+  readonly attempts: number;
+}
+
+/** What deleted instances left in the world, until it is removed. */
+export interface Debts {
+  /** Those tried longest ago first. */
+  list(limit: number): Promise<readonly Debt[]>;
+  listOf(vmid: number): Promise<readonly Debt[]>;
+  /** Idempotent: a container is owed once. */
+  owe(debt: Pick<Debt, 'instanceId' | 'vmid' | 'code' | 'message'>): Promise<void>;
+  /** Gone: the debt and, unless something else is owed, the VMID's reservation. */
+  pay(debt: Debt): Promise<void>;
+  postpone(id: string, failure: { code: string; message: string }): Promise<void>;
+}
+
+export function createDebts(prisma: PrismaClient): Debts {
+  return {
+    list: (take) => prisma.debt.findMany({ orderBy: { triedAt: 'asc' }, take }),
+    listOf: (vmid) => prisma.debt.findMany({ where: { vmid } }),
+    async owe({ instanceId, ...debt }) {
+      await prisma.$transaction(async (tx) => {
+        const known = await tx.debt.findFirst({ where: { instanceId, kind: 'container' } });
+        if (!known) await tx.debt.create({ data: { ...debt, instanceId, kind: 'container' } });
+      });
+    },
+    async pay({ id, instanceId }) {
+      await prisma.$transaction(async (tx) => {
+        await tx.debt.deleteMany({ where: { id } });
+        const left = await tx.debt.count({ where: { instanceId } });
+        if (left === 0) await tx.vmidReservation.deleteMany({ where: { instanceId } });
+      });
+    },
+    async postpone(id, failure) {
+      await prisma.debt.updateMany({
+        where: { id },
+        data: { ...failure, attempts: { increment: 1 }, triedAt: new Date() },
+      });
+    },
+  };
+}

@@ -1,0 +1,75 @@
+import type { Pool } from 'pg';
+
+import { toStorageError } from './failures.ts';
+
+export interface OutboxEntry {
+  readonly key: string;
+  readonly instanceId: string;
+  readonly kind: string;
+  readonly params: unknown;
+}
+
+/**
+ * Effects that are asked for and not known to have ended. Who performs one holds a lease, which
+ * ends by itself if its holder dies; a lease is a courtesy that saves work, never a promise that
+ * nobody else performs the same effect.
+ */
+export interface Outbox {
+  /** null: the effect has ended, or somebody else holds it. */
+  claim(key: string, token: string, leaseMs: number): Promise<OutboxEntry | null>;
+  /** false: the lease is lost. */
+  renew(key: string, token: string, leaseMs: number): Promise<boolean>;
+  release(key: string, token: string): Promise<void>;
+  /** Effects that nobody holds and that are older than `ageMs`, the oldest first. */
+  listUnheld(options: { ageMs: number; limit: number }): Promise<readonly OutboxEntry[]>;
+}
+
+const ENTRY = 'key, instance_id AS "instanceId", kind, params';
+
+export function createOutbox(pool: Pool): Outbox {
+  const query = async <Row extends object>(text: string, values: unknown[], doing: string) =>
+    pool.query<Row>(text, values).catch((error: unknown) => {
+      throw toStorageError(error, doing);
+    });
+
+  return {
+    async claim(key, token, leaseMs) {
+      const { rows } = await query<OutboxEntry>(
+        `UPDATE effect SET lease_token = $2, claims = claims + 1,
+           leased_until = now() + $3 * interval '1 millisecond'
+         WHERE key = $1 AND (leased_until IS NULL OR leased_until < now())
+         RETURNING ${ENTRY}`,
+        [key, token, leaseMs],
+        'claim an effect',
+      );
+      return rows[0] ?? null;
+    },
+    async renew(key, token, leaseMs) {
+      const { rowCount } = await query(
+        `UPDATE effect SET leased_until = now() + $3 * interval '1 millisecond'
+         WHERE key = $1 AND lease_token = $2`,
+        [key, token, leaseMs],
+        'renew a lease',
+      );
+      return rowCount === 1;
+    },
+    async release(key, token) {
+      await query(
+        'UPDATE effect SET leased_until = NULL, lease_token = NULL WHERE key = $1 AND lease_token = $2',
+        [key, token],
+        'release a lease',
+      );
+    },
+    async listUnheld({ ageMs, limit }) {
+      const { rows } = await query<OutboxEntry>(
+        `SELECT ${ENTRY} FROM effect
+         WHERE (leased_until IS NULL OR leased_until < now())
+           AND created_at < now() - $1 * interval '1 millisecond'
+         ORDER BY created_at LIMIT $2`,
+        [ageMs, limit],
+        'list effects',
+      );
+      return rows;
+    },
+  };
+}
