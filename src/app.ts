@@ -19,7 +19,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   if (config.role !== 'api') opened.use(await startWorkerRole(foundation));
   let url: string | null = null;
   if (config.role !== 'worker') {
-    const listening = opened.use(await listen(createApi(foundation), config.http));
+    const listening = opened.use(await listen(await createApi(foundation), config.http));
     url = listening.url;
   }
   logger.info({ role: config.role, url }, 'started');

@@ -16,7 +16,6 @@ export const ENVIRONMENT = z.object({
   ROLE: z.enum(['api', 'worker', 'all']).default('all').describe('What this process does'),
   HOST: z.string().default('127.0.0.1').describe('Address that the API listens on'),
   PORT: port.default(4000).describe('Port that the API listens on; 0 picks a free one'),
-  PUBLIC_URL: z.url().default('http://127.0.0.1:4000').describe('Where clients reach the API'),
   CORS_ORIGINS: list.prefault('http://localhost:3000').describe('Origins of browsers, by comma'),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
@@ -78,7 +77,6 @@ const configuration = ENVIRONMENT.check((context) => {
   http: {
     host: env.HOST,
     port: env.PORT,
-    publicUrl: env.PUBLIC_URL,
     corsOrigins: env.CORS_ORIGINS,
   },
   log: { level: env.LOG_LEVEL },

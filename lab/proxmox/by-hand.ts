@@ -1,4 +1,4 @@
-import type { Cluster } from './cluster.ts';
+import { type Cluster, freeAddressOffset } from './cluster.ts';
 import { type Container, hostnameOf, lockOf } from './containers.ts';
 import { groupMembers } from './processes.ts';
 import { statusOf } from './views.ts';
@@ -18,6 +18,8 @@ export interface ContainerSnapshot {
 /** What people do on the command line behind everybody's back. */
 export interface ByHand {
   containers(): ContainerSnapshot[];
+  /** A stopped container that somebody made on the first node. */
+  make(vmid: number, fields?: { description?: string }): void;
   migrate(vmid: number, node: string): void;
   powerOff(vmid: number): Promise<void>;
   /** Configuration, disk and processes are gone. */
@@ -38,6 +40,16 @@ export function createByHand(cluster: Cluster): ByHand {
 
   return {
     containers: () => snapshots(cluster),
+    make(vmid, { description } = {}) {
+      const [node = ''] = cluster.nodes;
+      const config = new Map<string, string | number>([
+        ['hostname', `by-hand-${vmid}`],
+        ['memory', 512],
+        ...(description === undefined ? [] : [['description', description] as const]),
+      ]);
+      const addressOffset = freeAddressOffset(cluster);
+      containers.add({ vmid, node, addressOffset, pool: undefined, config });
+    },
     migrate(vmid, node) {
       const container = known(vmid);
       container.node = node;

@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+
 import type { Express } from 'express';
 
 import { createTokens } from '../http/auth/tokens.ts';
@@ -18,23 +20,40 @@ import { createUsers } from '../storage/users.ts';
 import type { Foundation } from './foundation.ts';
 
 /** The HTTP side of a node. */
-export function createApi(foundation: Foundation): Express {
+export async function createApi(foundation: Foundation): Promise<Express> {
+  const problems = await readFile(new URL('../../docs/problems.md', import.meta.url), 'utf8');
   const { config, logger, now } = foundation;
   const tokens = createTokens({ ...config.auth, now });
   return createHttpApp({
     endpoints: createEndpoints(foundation, tokens),
     authenticate: tokens.authenticate,
     corsOrigins: config.http.corsOrigins,
+    problems,
     logger,
   });
 }
 
+type EndpointParts = Pick<
+  Foundation,
+  | 'config'
+  | 'database'
+  | 'redis'
+  | 'proxmox'
+  | 'actors'
+  | 'feed'
+  | 'relay'
+  | 'debts'
+  | 'vmids'
+  | 'now'
+  | 'randomId'
+>;
+
 /** Every operation of the API, in the order of the documentation. */
 export function createEndpoints(
-  foundation: Foundation,
+  foundation: EndpointParts,
   tokens: ReturnType<typeof createTokens>,
 ): readonly AnyEndpoint[] {
-  const { config, database, redis, proxmox, actors, feed, debts, vmids, now, randomId } =
+  const { config, database, redis, proxmox, actors, feed, relay, debts, vmids, now, randomId } =
     foundation;
   const instances = createInstances(database.prisma);
   const waiting = createWaiting(actors, feed);
@@ -53,7 +72,15 @@ export function createEndpoints(
     const found = listed && (await proxmox.readConfig({ node: listed.node, vmid }));
     return found && { hostname: found.hostname, marker: readMarker(found.description) };
   }
-  const remove = createContainerDeletion({ instances, actors, debts, vmids, sight, randomId });
+  const remove = createContainerDeletion({
+    instances,
+    actors,
+    debts,
+    vmids,
+    sight,
+    collectSoon: () => relay.sweepSoon('debts'),
+    randomId,
+  });
   return [
     ...healthEndpoints({
       postgres: () => database.pool.query('SELECT 1'),

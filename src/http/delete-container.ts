@@ -18,6 +18,8 @@ export interface DeleteContainerDependencies {
   readonly debts: Debts;
   readonly vmids: Pick<Vmids, 'release'>;
   readonly sight: (vmid: number) => Promise<SightedContainer | null>;
+  /** Something is owed: whoever pays debts may begin at once. */
+  readonly collectSoon: () => void;
   readonly randomId: () => string;
 }
 
@@ -32,7 +34,7 @@ export type Deletion =
  * that does not bear our marker is touched at all.
  */
 export function createContainerDeletion(dependencies: DeleteContainerDependencies) {
-  const { instances, actors, debts, vmids, sight, randomId } = dependencies;
+  const { instances, actors, debts, vmids, sight, collectSoon, randomId } = dependencies;
 
   async function deleteInstance(instance: Instance, principal: Principal, force: boolean) {
     const wish = {
@@ -55,13 +57,17 @@ export function createContainerDeletion(dependencies: DeleteContainerDependencie
     const mine = (id: string) =>
       principal.role === 'admin' || archived.some((instance) => instance.id === id);
     const owed = (await debts.listOf(vmid)).find(({ instanceId }) => mine(instanceId));
-    if (owed) return { outcome: 'owed' };
+    if (owed) {
+      collectSoon();
+      return { outcome: 'owed' };
+    }
 
     const sighted = await sight(vmid);
     if (sighted?.marker && mine(sighted.marker)) {
       const { marker: instanceId } = sighted;
       const why = { code: 'orphan', message: 'found on Proxmox without an instance' };
       await debts.owe({ instanceId, vmid, ...why });
+      collectSoon();
       return { outcome: 'owed' };
     }
     if (sighted && !sighted.marker && principal.role === 'admin') {

@@ -15,12 +15,14 @@ const PAGE = `<!doctype html>
 
 const START = `window.ui = SwaggerUIBundle({ url: '/api/openapi.json', dom_id: '#ui' });\n`;
 
-/** `/api/openapi.json`, and a page at `/docs` to read and try it. */
-export function createDocsRouter(document: object): Router {
+/** `/api/openapi.json`, the list of problems, and a page at `/docs` to read and try it. */
+export function createDocsRouter(document: object, problems: string): Router {
   const router = Router();
   const json = JSON.stringify(document);
   router.get('/api/openapi.json', (_, response) => void response.type('json').send(json));
   router.get('/docs', (_, response) => void response.type('html').send(PAGE));
+  // What a problem's `type` points to.
+  router.get('/docs/problems', (_, response) => void response.type('md').send(problems));
   router.get('/docs/start.js', (_, response) => void response.type('js').send(START));
   router.use('/docs', express.static(getAbsoluteFSPath(), { index: false }));
   return router;

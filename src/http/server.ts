@@ -18,17 +18,19 @@ export interface HttpOptions {
   readonly endpoints: readonly AnyEndpoint[];
   readonly authenticate: Authenticate;
   readonly corsOrigins: readonly string[];
+  /** docs/problems.md */
+  readonly problems: string;
   readonly logger: Logger;
 }
 
 export function createHttpApp(options: HttpOptions): express.Express {
-  const { endpoints, authenticate, corsOrigins, logger } = options;
+  const { endpoints, authenticate, corsOrigins, problems, logger } = options;
   const app = express();
   app.disable('x-powered-by');
   // Our answers carry their own validators where they need any; hashing every body costs a third.
   app.set('etag', false);
   app.use(identify(logger), allowOrigins(corsOrigins));
-  app.use(createDocsRouter(describeApi(endpoints, API_VERSION)));
+  app.use(createDocsRouter(describeApi(endpoints, API_VERSION), problems));
   app.use(express.json({ limit: BODY_MAX }));
   app.use(createRouter(endpoints, authenticate));
   app.use((request) => {

@@ -43,6 +43,8 @@ export interface Relay {
   readonly announce: (committed: Committed) => void;
   /** Wakes the workers for effects that a sweep found lying about. */
   enqueue(entries: readonly Pick<OutboxEntry, 'key' | 'kind'>[]): Promise<void>;
+  /** Runs a sweep now instead of at its time. Only a hint, too. */
+  readonly sweepSoon: (name: string) => void;
 }
 
 /** From the outbox to the queues. Steps of one turn of the event loop travel together. */
@@ -76,5 +78,9 @@ export function createRelay(options: {
       if (pending.length === 1) setImmediate(() => flush().catch(onError));
     },
     enqueue: (entries) => add(entries.map(effectJob)),
+    sweepSoon(name) {
+      const opts = { removeOnComplete: true, removeOnFail: true };
+      add([{ queue: 'sweeps', name, data: {}, opts }]).catch(onError);
+    },
   };
 }

@@ -8,6 +8,12 @@ export function isConflict(error: unknown): boolean {
   return code === '40P01' || code === '40001';
 }
 
+/** Somebody else has written the row that was to be ours. */
+export function isTaken(error: unknown, table: string): boolean {
+  const violation = error as { code?: string; table?: string };
+  return violation.code === '23505' && violation.table === table;
+}
+
 /** Wraps what a broken or busy database throws, once; a bug in our SQL stays what it is. */
 export function toStorageError(error: unknown, doing: string): unknown {
   const { code } = error as { code?: string };

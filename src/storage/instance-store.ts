@@ -3,9 +3,7 @@ import type { Pool } from 'pg';
 import type { Step } from '../actors/store.ts';
 import { toRow } from './actor-store.ts';
 import { CREATE_STEP } from './commit-steps.ts';
-import { isConflict, toStorageError } from './failures.ts';
-
-const UNIQUE_VIOLATION = '23505';
+import { isConflict, isTaken, toStorageError } from './failures.ts';
 
 export interface IdempotentRequest {
   readonly userId: string;
@@ -59,8 +57,7 @@ export function createInstanceStore(pool: Pool): InstanceStore {
       await client.query('ROLLBACK').catch((broken: Error) => {
         failure = broken;
       });
-      const { code, table } = error as { code?: string; table?: string };
-      if (code === UNIQUE_VIOLATION && table === 'idempotency_key') return 'repeated' as const;
+      if (isTaken(error, 'idempotency_key')) return 'repeated' as const;
       throw error;
     } finally {
       // A connection that could not even roll back is closed, not given to the next one.

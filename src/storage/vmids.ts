@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 
 import { ConflictError } from '../errors.ts';
-import { toStorageError } from './failures.ts';
+import { isTaken, toStorageError } from './failures.ts';
 
 export interface VmidRange {
   readonly name: string;
@@ -40,9 +40,10 @@ SELECT vmid FROM free`;
 export function createVmids(pool: Pool): Vmids {
   async function reserveOnce({ name, min, max }: VmidRange, idOf: (vmid: number) => string) {
     const client = await pool.connect();
+    let failure: Error | undefined;
     try {
       await client.query('BEGIN');
-      // The counter's row is locked by the upsert: two reservations never see the same number.
+      // The upsert locks the counter, so reservations of one range take turns.
       const { rows } = await client.query<{ vmid: number }>(RESERVE, [name, min, max]);
       const vmid = rows[0]?.vmid;
       if (vmid === undefined) {
@@ -62,18 +63,27 @@ export function createVmids(pool: Pool): Vmids {
       await client.query('COMMIT');
       return { vmid, id };
     } catch (error) {
-      await client.query('ROLLBACK');
+      await client.query('ROLLBACK').catch((broken: Error) => {
+        failure = broken;
+      });
       throw error;
     } finally {
-      client.release();
+      // A connection that could not even roll back is closed, not given to the next one.
+      client.release(failure);
     }
   }
 
   return {
     async reserve(range, idOf) {
-      return reserveOnce(range, idOf).catch((error: unknown) => {
-        throw toStorageError(error, 'reserve a VMID');
-      });
+      for (;;) {
+        try {
+          return await reserveOnce(range, idOf);
+        } catch (error) {
+          // A statement that waited for its turn does not see what was reserved meanwhile, and
+          // ranges that overlap do not take turns. Somebody got on, so this comes to an end.
+          if (!isTaken(error, 'vmid_reservation')) throw toStorageError(error, 'reserve a VMID');
+        }
+      }
     },
     async release(instanceId) {
       await pool.query('DELETE FROM vmid_reservation WHERE instance_id = $1', [instanceId]);

@@ -10,10 +10,19 @@ export interface TestDatabase extends Database {
 }
 
 /** A database of one's own, as migrated. Dropped when disposed, whoever is still connected. */
-export async function createTestDatabase(): Promise<TestDatabase> {
+export function createTestDatabase(): Promise<TestDatabase> {
+  return createDatabase(inject('templateDatabase'));
+}
+
+/** The same with nothing in it. */
+export function createEmptyDatabase(): Promise<TestDatabase> {
+  return createDatabase('template1');
+}
+
+async function createDatabase(template: string): Promise<TestDatabase> {
   const name = `zpack_${randomBytes(6).toString('hex')}`;
   const serverUrl = inject('databaseUrl');
-  await administer(serverUrl, `CREATE DATABASE ${name} TEMPLATE ${inject('templateDatabase')}`);
+  await administer(serverUrl, `CREATE DATABASE ${name} TEMPLATE ${template}`);
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;
   // Connections that the final DROP cuts are expected; nothing else breaks here.

@@ -36,12 +36,30 @@ export const agent = instanceSetup.createStateConfig({
   initial: 'offline',
   always: { guard: and([not('isHostRunning'), not('isAgentOffline')]), target: '.offline' },
   states: {
-    offline: { always: { guard: 'isHostRunning', target: 'unknown' } },
-    unknown: { on: { 'agent.observed': observations(null) } },
-    unreachable: { on: { 'agent.observed': observations('unreachable') } },
-    alive: { on: { 'agent.observed': observations('alive') } },
-    ready: { on: { 'agent.observed': observations('ready') } },
-    crashed: { on: { 'agent.observed': observations('crashed') } },
+    offline: {
+      description: 'The container is off, so there is no agent',
+      always: { guard: 'isHostRunning', target: 'unknown' },
+    },
+    unknown: {
+      description: 'The container is on, and its agent was not heard yet',
+      on: { 'agent.observed': observations(null) },
+    },
+    unreachable: {
+      description: 'The agent does not answer',
+      on: { 'agent.observed': observations('unreachable') },
+    },
+    alive: {
+      description: 'The agent answers, and is not ready',
+      on: { 'agent.observed': observations('alive') },
+    },
+    ready: {
+      description: 'The agent says that it can be used',
+      on: { 'agent.observed': observations('ready') },
+    },
+    crashed: {
+      description: 'The game inside has died',
+      on: { 'agent.observed': observations('crashed') },
+    },
   },
 });
 

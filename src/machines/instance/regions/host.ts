@@ -26,6 +26,7 @@ export const host = instanceSetup.createStateConfig({
   always: { guard: 'isToBeAbandoned', target: '.unknown.abandoned' },
   states: {
     absent: {
+      description: 'There is no container',
       on: {
         'container.cloned': { guard: 'isHostOp', target: 'stopped' },
         'host.observed': [
@@ -35,6 +36,7 @@ export const host = instanceSetup.createStateConfig({
       },
     },
     stopped: {
+      description: 'Off',
       always: { guard: 'isStartDemanded', target: 'starting' },
       on: {
         'host.observed': [
@@ -44,6 +46,7 @@ export const host = instanceSetup.createStateConfig({
       },
     },
     starting: {
+      description: 'Being started',
       tags: 'transient',
       entry: resetAttempts('host'),
       initial: 'performing',
@@ -68,6 +71,7 @@ export const host = instanceSetup.createStateConfig({
       after: { startDeadline: { target: 'unknown', actions: failHost('start') } },
     },
     running: {
+      description: 'On',
       always: { guard: 'isStopDemanded', target: 'stopping' },
       on: {
         'host.observed': [
@@ -77,6 +81,7 @@ export const host = instanceSetup.createStateConfig({
       },
     },
     stopping: {
+      description: 'Being shut down; if that takes too long, stopped hard',
       tags: 'transient',
       entry: resetAttempts('host'),
       initial: 'performing',
@@ -95,9 +100,11 @@ export const host = instanceSetup.createStateConfig({
       after: { stopDeadline: { target: 'unknown', actions: failHost('stop') } },
     },
     unknown: {
+      description: 'We cannot tell, and look',
       initial: 'observing',
       states: {
         observing: {
+          description: 'Asking Proxmox',
           tags: 'transient',
           entry: beginHostOp('host', 'observe', 'container.observe', () => ({})),
           on: {
@@ -107,11 +114,12 @@ export const host = instanceSetup.createStateConfig({
           after: { observeDeadline: 'waiting' },
         },
         waiting: {
+          description: 'Proxmox did not say; we ask again in a moment',
           entry: releaseHostLane,
           on: { 'host.observed': observations },
           after: { observeAgain: 'observing' },
         },
-        abandoned: {},
+        abandoned: { description: 'It is being destroyed: its power does not matter any more' },
       },
     },
   },

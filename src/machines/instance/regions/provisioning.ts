@@ -40,6 +40,7 @@ export const provisioning = instanceSetup.createStateConfig({
   initial: 'cloning',
   states: {
     cloning: {
+      description: 'The template is cloned into a new container',
       tags: 'transient',
       entry: resetAttempts('provisioning'),
       initial: 'performing',
@@ -67,6 +68,7 @@ export const provisioning = instanceSetup.createStateConfig({
       after: { cloneDeadline: { target: 'failed', actions: failProvisioning('clone') } },
     },
     configuring: {
+      description: 'Cores, memory and network are set',
       tags: 'transient',
       entry: resetAttempts('provisioning'),
       initial: 'performing',
@@ -96,6 +98,7 @@ export const provisioning = instanceSetup.createStateConfig({
       after: { configureDeadline: { target: 'failed', actions: failProvisioning('configure') } },
     },
     booting: {
+      description: 'Waits until the host region has started the container',
       tags: 'transient',
       always: [
         { guard: 'isHostRunning', target: 'addressing' },
@@ -105,6 +108,7 @@ export const provisioning = instanceSetup.createStateConfig({
       after: { bootDeadline: { target: 'failed', actions: failProvisioningByHost('start') } },
     },
     addressing: {
+      description: 'Waits for an IPv4 address by DHCP',
       tags: 'transient',
       entry: resetAttempts('provisioning'),
       initial: 'performing',
@@ -134,6 +138,7 @@ export const provisioning = instanceSetup.createStateConfig({
       after: { addressDeadline: { target: 'failed', actions: failProvisioning('address') } },
     },
     installing: {
+      description: 'The agent is told what to install',
       tags: 'transient',
       entry: resetAttempts('provisioning'),
       initial: 'performing',
@@ -168,6 +173,7 @@ export const provisioning = instanceSetup.createStateConfig({
       after: { installDeadline: { target: 'failed', actions: failProvisioning('install') } },
     },
     readying: {
+      description: 'Waits until the agent says that it can be used',
       tags: 'transient',
       entry: resetAttempts('provisioning'),
       initial: 'performing',
@@ -192,9 +198,11 @@ export const provisioning = instanceSetup.createStateConfig({
       after: { readyDeadline: { target: 'failed', actions: failProvisioning('ready') } },
     },
     ready: {
+      description: 'In service',
       on: { 'delete.requested': { guard: 'mayDelete', target: 'deleting' } },
     },
     failed: {
+      description: 'A step failed for good; the failure says which and why',
       on: {
         // A failed start, address, install or readiness begins again with power.
         'retry.requested': [
@@ -206,11 +214,13 @@ export const provisioning = instanceSetup.createStateConfig({
       },
     },
     deleting: {
+      description: 'On the way to nothing',
       tags: 'transient',
       entry: [acceptWish('delete'), releaseAgentLane],
       initial: 'settling',
       states: {
         settling: {
+          description: 'Lets a call in flight end, and the host region stop the container',
           always: { guard: 'isReadyToDestroy', target: 'destroying' },
           on: {
             'container.cloned': {
@@ -223,6 +233,7 @@ export const provisioning = instanceSetup.createStateConfig({
           after: { settleDeadline: { target: 'destroying', actions: releaseHostLane } },
         },
         destroying: {
+          description: 'The container is removed, if it is ours',
           entry: resetAttempts('provisioning'),
           initial: 'performing',
           states: {
@@ -256,6 +267,9 @@ export const provisioning = instanceSetup.createStateConfig({
         },
       },
     },
-    deleted: { tags: 'archived' },
+    deleted: {
+      description: 'Gone, or owed: only the archive is left',
+      tags: 'archived',
+    },
   },
 });

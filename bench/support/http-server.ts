@@ -1,0 +1,71 @@
+import { z } from 'zod';
+
+import { createTokens } from '../../src/http/auth/tokens.ts';
+import { endpoint, nothing } from '../../src/http/endpoint.ts';
+import { createHttpApp, listen } from '../../src/http/server.ts';
+import { createLogger } from '../../src/telemetry/logger.ts';
+import { deliver, type NodeOptions, startNode } from './node.ts';
+
+/**
+ * An API node in a process of its own, with one endpoint more than the API has: any event, to
+ * any actor, answered when it is durable. All else of a request's way is the real one.
+ */
+
+const USERS = 100;
+
+const eventBody = z.object({
+  event: z.looseObject({ type: z.string() }),
+  completes: z.string().optional(),
+});
+
+async function main(options: NodeOptions): Promise<void> {
+  const node = await startNode(options);
+  const tokens = createTokens({
+    secret: 'bench-secret-bench-secret-bench-secret',
+    issuer: 'zpack',
+    accessTtlS: 43_200,
+    now: Date.now,
+  });
+  const postEvent = endpoint({
+    operationId: 'postEvent',
+    summary: 'Any event',
+    tag: 'bench',
+    method: 'post',
+    path: '/api/bench/:id/events',
+    params: z.object({ id: z.string() }),
+    query: nothing,
+    body: eventBody,
+    replies: { 200: z.object({ ok: z.literal(true), version: z.number().nullable() }) },
+    problems: ['unauthenticated', 'not_found', 'refused'],
+    async handle({ params: { id }, body: { event, completes } }) {
+      const sending = { id, event, ...(completes !== undefined && { completes }) };
+      return { status: 200, body: { ok: true, version: await deliver(node.actors, sending) } };
+    },
+  });
+  const app = createHttpApp({
+    endpoints: [postEvent],
+    authenticate: tokens.authenticate,
+    corsOrigins: [],
+    // One line per request, as in production; the parent has connected our output to nothing.
+    logger: createLogger('info'),
+  });
+  const listening = await listen(app, { host: '127.0.0.1', port: 0 });
+  const issued = await Promise.all(
+    Array.from({ length: USERS }, (_, user) =>
+      tokens.issueAccess({ userId: `c-${user}`, role: 'user' }),
+    ),
+  );
+  process.on('message', async (message) => {
+    if (message === 'report') {
+      const { rss, heapUsed } = process.memoryUsage();
+      process.send?.({ cpu: process.cpuUsage(), counts: node.counts(), rss, heapUsed });
+    } else {
+      await listening[Symbol.asyncDispose]();
+      await node[Symbol.asyncDispose]();
+      process.disconnect();
+    }
+  });
+  process.send?.({ url: listening.url, tokens: issued.map(({ token }) => token) });
+}
+
+await main(JSON.parse(process.argv[2] ?? '{}') as NodeOptions);

@@ -1,0 +1,65 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { Client } from 'pg';
+
+import { startPostgres } from '../../lab/services/postgres.ts';
+import { startRedis } from '../../lab/services/redis.ts';
+import { applyMigrations } from '../../src/storage/migrations.ts';
+
+const ROOT = new URL('../..', import.meta.url).pathname;
+
+export interface Services extends AsyncDisposable {
+  readonly databaseUrl: string;
+  readonly redisUrl: string;
+}
+
+/**
+ * PostgreSQL that really flushes, and Redis: those of DATABASE_URL and REDIS_URL, else our own in
+ * a temporary folder. Either way the database is a new one of the bench, and dropped in the end.
+ */
+export async function startServices(): Promise<Services> {
+  await using opened = new AsyncDisposableStack();
+  const folder = await mkdtemp(join(tmpdir(), 'zpack-bench-'));
+  opened.defer(() => rm(folder, { recursive: true, force: true }));
+  const postgres = opened.use(
+    await startPostgres({
+      dataDir: join(folder, 'postgres'),
+      databaseUrl: process.env['DATABASE_URL'] || undefined,
+      durable: true,
+    }),
+  );
+  const redis = opened.use(
+    await startRedis({
+      dataDir: join(folder, 'redis'),
+      cacheDir: join(ROOT, '.cache/redis'),
+      redisUrl: process.env['REDIS_URL'] || undefined,
+    }),
+  );
+  const name = `zpack_bench_${process.pid}`;
+  await administer(postgres.url, `CREATE DATABASE ${name}`);
+  opened.defer(() => administer(postgres.url, `DROP DATABASE ${name} WITH (FORCE)`));
+  const url = new URL(postgres.url);
+  url.pathname = `/${name}`;
+  const client = new Client({ connectionString: url.href });
+  await client.connect();
+  await applyMigrations(client, join(ROOT, 'prisma/migrations'));
+  await client.end();
+  const closing = opened.move();
+  return {
+    databaseUrl: url.href,
+    redisUrl: redis.url,
+    [Symbol.asyncDispose]: () => closing.disposeAsync(),
+  };
+}
+
+async function administer(url: string, statement: string): Promise<void> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,38 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+import { definitions } from '../src/machines/index.ts';
+import { renderEnvironment } from './generate/environment.ts';
+import { renderMachine } from './generate/machines.ts';
+import { renderOpenApi } from './generate/openapi.ts';
+
+/**
+ * Writes every generated file. With `--check` it writes nothing and fails if one is not what
+ * the code says.
+ */
+const files: Readonly<Record<string, string>> = {
+  '.env.example': renderEnvironment(),
+  'docs/openapi.json': await renderOpenApi(),
+  ...Object.fromEntries(
+    Object.entries(definitions).map(([name, { machine }]) => [
+      `docs/machines/${name}.md`,
+      renderMachine(name, machine),
+    ]),
+  ),
+};
+
+const isCheck = process.argv.includes('--check');
+const stale: string[] = [];
+for (const [path, text] of Object.entries(files)) {
+  if ((await readFile(path, 'utf8').catch(() => null)) === text) continue;
+  stale.push(path);
+  if (isCheck) continue;
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, text);
+}
+if (isCheck && stale.length > 0) {
+  console.error(`not up to date, run "npm run generate": ${stale.join(', ')}`);
+  process.exitCode = 1;
+} else {
+  console.log(stale.length === 0 ? 'generated files are up to date' : `wrote ${stale.join(', ')}`);
+}

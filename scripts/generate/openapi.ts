@@ -1,0 +1,47 @@
+import { Redis } from 'ioredis';
+
+import { createActorSystem } from '../../src/actors/system.ts';
+import { createEndpoints } from '../../src/app/api.ts';
+import { createProxmoxClient } from '../../src/clients/proxmox/client.ts';
+import { readConfig } from '../../src/config.ts';
+import { createTokens } from '../../src/http/auth/tokens.ts';
+import { describeApi } from '../../src/http/openapi.ts';
+import { API_VERSION } from '../../src/http/server.ts';
+import { createActorStore } from '../../src/storage/actor-store.ts';
+import { openDatabase } from '../../src/storage/database.ts';
+import { createDebts } from '../../src/storage/debts.ts';
+import { createVmids } from '../../src/storage/vmids.ts';
+
+/** docs/openapi.json. The real composition, whose parts connect only when they are asked. */
+export async function renderOpenApi(): Promise<string> {
+  const config = readConfig({
+    DATABASE_URL: 'postgresql://127.0.0.1:1/none',
+    REDIS_URL: 'redis://127.0.0.1:1',
+    PROXMOX_URL: 'https://127.0.0.1:1',
+    PROXMOX_TOKEN_ID: 'a@b!c',
+    PROXMOX_TOKEN_SECRET: 'none',
+    AGENT_TEMPLATE_VMID: '9000',
+    JWT_SECRET: 'x'.repeat(32),
+  });
+  await using database = openDatabase({ ...config.database, onError: () => {} });
+  await using proxmox = createProxmoxClient(config.proxmox);
+  const store = createActorStore(database.pool);
+  const now = () => 0;
+  const endpoints = createEndpoints(
+    {
+      config,
+      database,
+      redis: new Redis(config.redis.url, { lazyConnect: true }),
+      proxmox,
+      actors: createActorSystem({ store, definitions: {}, now, nodeId: 'docs' }),
+      feed: { publish: () => {}, subscribe: () => () => {} },
+      relay: { announce: () => {}, enqueue: async () => {}, sweepSoon: () => {} },
+      debts: createDebts(database.prisma),
+      vmids: createVmids(database.pool),
+      now,
+      randomId: () => '',
+    },
+    createTokens({ ...config.auth, now }),
+  );
+  return `${JSON.stringify(describeApi(endpoints, API_VERSION), null, 2)}\n`;
+}

@@ -1,0 +1,137 @@
+import { describe, expect, test } from 'vitest';
+
+import { planBirth } from '../../src/actors/birth.ts';
+import { definitions } from '../../src/machines/index.ts';
+import { openDatabase } from '../../src/storage/database.ts';
+import { type Creation, createInstanceStore } from '../../src/storage/instance-store.ts';
+import { createTestDatabase } from '../support/database.ts';
+import { sampleInput } from '../support/instance-model.ts';
+
+async function setUp() {
+  await using opened = new AsyncDisposableStack();
+  const database = opened.use(await createTestDatabase());
+  const second = opened.use(
+    openDatabase({ url: database.url, connectionsMax: 4, onError: () => {} }),
+  );
+  const closing = opened.move();
+  const rows = async (text: string) => (await database.pool.query(text)).rows;
+  const countOf = async (table: string) =>
+    (await rows(`SELECT count(*)::int AS count FROM ${table}`))[0].count as number;
+  return {
+    one: createInstanceStore(database.pool),
+    two: createInstanceStore(second.pool),
+    rows,
+    async counts() {
+      const tables = ['container_instance', 'journal', 'effect', 'timer', 'idempotency_key'];
+      return Object.fromEntries(
+        await Promise.all(tables.map(async (table) => [table, await countOf(table)] as const)),
+      );
+    },
+    [Symbol.asyncDispose]: () => closing.disposeAsync(),
+  };
+}
+
+function creationOf(vmid: number, key?: string): Creation {
+  const id = `${vmid}-a`;
+  const input = sampleInput({ id, vmid });
+  const answer = { fingerprint: 'f', status: 202, response: { vmid, id } };
+  return {
+    vmid,
+    step: planBirth(definitions.instance, { id, input, eventId: 'created', at: 1 }),
+    ...(key !== undefined && { idempotency: { userId: 'u-1', key, ...answer } }),
+  };
+}
+
+describe('a creation', () => {
+  test('writes the instance, its first effect, its deadline and the answer together', async () => {
+    await using t = await setUp();
+
+    const outcome = await t.one.create(creationOf(5001, 'k-1'));
+
+    expect(outcome).toBe('created');
+    expect(await t.rows('SELECT id, vmid, version FROM container_instance')).toEqual([
+      { id: '5001-a', vmid: 5001, version: 1 },
+    ]);
+    expect(await t.rows('SELECT kind, params FROM effect')).toMatchObject([
+      { kind: 'container.clone', params: { vmid: 5001, id: '5001-a', opId: '1' } },
+    ]);
+    expect(await t.rows('SELECT generation, due_at > now() AS is_ahead FROM timer')).toEqual([
+      { generation: 1, is_ahead: true },
+    ]);
+    expect(await t.one.findAnswer({ userId: 'u-1', key: 'k-1' })).toEqual({
+      fingerprint: 'f',
+      status: 202,
+      response: { vmid: 5001, id: '5001-a' },
+    });
+  });
+
+  test('that fails writes nothing of it, so that its key can be used again', async () => {
+    await using t = await setUp();
+    await t.one.create(creationOf(5001));
+    const before = await t.counts();
+
+    const failing = t.one.create(creationOf(5001, 'k-1'));
+
+    await expect(failing).rejects.toMatchObject({ code: '23505' });
+    expect(await t.counts()).toEqual(before);
+    expect(await t.one.findAnswer({ userId: 'u-1', key: 'k-1' })).toBeNull();
+    expect(await t.one.create(creationOf(5002, 'k-1'))).toBe('created');
+    expect(await t.rows('SELECT seq FROM journal ORDER BY seq')).toEqual([
+      { seq: '1' },
+      { seq: '2' },
+    ]);
+  });
+
+  test.each([1, 2, 3])(
+    'with one key, asked of two nodes at the same time, happens once (%i)',
+    async () => {
+      await using t = await setUp();
+
+      const outcomes = await Promise.all([
+        t.one.create(creationOf(5001, 'k-1')),
+        t.two.create(creationOf(5002, 'k-1')),
+      ]);
+
+      expect(outcomes.sort()).toEqual(['created', 'repeated']);
+      expect(await t.counts()).toEqual({
+        container_instance: 1,
+        journal: 1,
+        effect: 1,
+        timer: 1,
+        idempotency_key: 1,
+      });
+      const [instance] = await t.rows('SELECT vmid FROM container_instance');
+      const answer = await t.two.findAnswer({ userId: 'u-1', key: 'k-1' });
+      expect(answer?.response).toMatchObject({ vmid: instance.vmid });
+    },
+  );
+
+  test('of two customers with the same key is two creations', async () => {
+    await using t = await setUp();
+    const { idempotency, ...other } = creationOf(5002, 'k-1');
+
+    await t.one.create(creationOf(5001, 'k-1'));
+    const outcome = await t.one.create({
+      ...other,
+      ...(idempotency && { idempotency: { ...idempotency, userId: 'u-2' } }),
+    });
+
+    expect(outcome).toBe('created');
+  });
+});
+
+test('creations of two nodes at once number the journal densely', async () => {
+  await using t = await setUp();
+  const keyOf = (i: number) => `k-${Math.floor(i / 4)}`;
+
+  const outcomes = await Promise.all(
+    Array.from({ length: 40 }, (_, i) =>
+      (i % 2 ? t.one : t.two).create(creationOf(5000 + i, keyOf(i))),
+    ),
+  );
+
+  expect(outcomes.filter((outcome) => outcome === 'created')).toHaveLength(10);
+  const seqs = (await t.rows('SELECT seq::int FROM journal ORDER BY seq')).map(({ seq }) => seq);
+  expect(seqs).toEqual(Array.from({ length: 10 }, (_, i) => i + 1));
+  expect(await t.rows('SELECT last_seq FROM journal_head')).toEqual([{ last_seq: '10' }]);
+});

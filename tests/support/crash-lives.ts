@@ -1,0 +1,117 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+
+import type { Answer, CrashClient } from './crash-client.ts';
+
+const ORDER = {
+  ctype: 'game',
+  game: 'terraria',
+  variant: 'vanilla',
+  version: '1.4.4',
+  memoryMiB: 512,
+  cpuCores: 1,
+};
+const WAIT = { prefer: 'wait=30' };
+const GIVE_UP_MS = 90_000;
+
+/**
+ * `whole`: ordered, ready, deleted. `kept`: ordered, ready, and left alone. `cut`: deleted in the
+ * middle of provisioning. `forgotten`: ordered without an idempotency key by somebody who does
+ * not ask again when the answer is lost.
+ */
+export type LifeKind = 'whole' | 'kept' | 'cut' | 'forgotten';
+
+export interface LifePlan {
+  readonly kind: LifeKind;
+  /** Of a `cut` life: how long after the answer to the order. */
+  readonly cutAfterMs?: number;
+}
+
+export interface Life {
+  readonly kind: LifeKind;
+  /** null: the answer to the order was lost and nobody asked again. */
+  readonly vmid: number | null;
+  readonly end: 'ready' | 'deleted' | 'lost';
+  readonly tookMs: number;
+}
+
+/** @throws Error if it does not end as it should */
+export async function live(client: CrashClient, plan: LifePlan): Promise<Life> {
+  const { kind, cutAfterMs = 0 } = plan;
+  const at = performance.now();
+  const vmid = await order(client, kind);
+  const life = (end: Life['end']) => ({ kind, vmid, end, tookMs: performance.now() - at });
+  if (vmid === null) return life('lost');
+  if (kind === 'cut') {
+    await delay(cutAfterMs);
+  } else {
+    await becomeReady(client, vmid);
+    if (kind === 'kept') return life('ready');
+  }
+  await remove(client, vmid);
+  return life('deleted');
+}
+
+async function order(client: CrashClient, kind: LifeKind): Promise<number | null> {
+  const request = { method: 'POST', path: '/api/instances', body: ORDER } as const;
+  const headers = { 'idempotency-key': randomUUID() };
+  const answer =
+    kind === 'forgotten'
+      ? await client.askOnce(request)
+      : await client.ask({ ...request, headers });
+  if (answer === null || (kind === 'forgotten' && answer.status === 503)) return null;
+  expectStatus(answer, [200, 202], 'ordering');
+  return Number(answer.body.vmid);
+}
+
+export async function becomeReady(client: CrashClient, vmid: number): Promise<void> {
+  const deadline = performance.now() + GIVE_UP_MS;
+  for (;;) {
+    const { status, body } = await client.ask({
+      method: 'GET',
+      path: `/api/servers/${vmid}/status`,
+    });
+    if (status !== 200) throw new Error(`${vmid} on its way to ready answers ${status}`);
+    if (body.agentReady === true && body.status === 'running') return;
+    if (body.status === 'error') throw new Error(`${vmid} failed: ${JSON.stringify(body)}`);
+    if (performance.now() > deadline) throw new Error(`${vmid} is not ready: ${body.status}`);
+    await delay(100);
+  }
+}
+
+export async function remove(client: CrashClient, vmid: number): Promise<void> {
+  const deadline = performance.now() + GIVE_UP_MS;
+  const path = `/api/containers/${vmid}?force=true`;
+  for (;;) {
+    const answer = await client.ask({ method: 'DELETE', path, headers: WAIT });
+    expectStatus(answer, [200, 202], `deleting ${vmid}`);
+    if (answer.status === 200) break;
+    if (performance.now() > deadline) throw new Error(`${vmid} is not deleted`);
+  }
+  const after = await client.ask({ method: 'GET', path: `/api/servers/${vmid}/status` });
+  expectStatus(after, [404], `looking at ${vmid} after its deletion`);
+}
+
+function expectStatus({ status, body }: Answer, wanted: readonly number[], doing: string): void {
+  if (wanted.includes(status)) return;
+  throw new Error(`${doing} was answered with ${status}: ${JSON.stringify(body)}`);
+}
+
+/** Lives as many at once as `atOnce` says; the first that goes wrong ends it. */
+export async function liveAll(
+  client: CrashClient,
+  plans: Iterable<LifePlan>,
+  atOnce: number,
+): Promise<Life[]> {
+  const lives: Life[] = [];
+  const queue = plans[Symbol.iterator]();
+  async function work(): Promise<void> {
+    for (let next = queue.next(); !next.done; next = queue.next()) {
+      lives.push(await live(client, next.value));
+    }
+  }
+  const results = await Promise.allSettled(Array.from({ length: atOnce }, work));
+  const failed = results.filter((result) => result.status === 'rejected');
+  if (failed.length > 0) throw new AggregateError(failed.map(({ reason }) => reason));
+  return lives;
+}

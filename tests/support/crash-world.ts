@@ -1,0 +1,91 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { type Proxmox, startProxmox } from '../../lab/proxmox/server.ts';
+import { hashPassword } from '../../src/http/auth/passwords.ts';
+import type { Database } from '../../src/storage/database.ts';
+import { createUsers } from '../../src/storage/users.ts';
+import { type CrashClient, createCrashClient } from './crash-client.ts';
+import { createNodes, type Nodes } from './crash-nodes.ts';
+
+const ACCOUNT = { username: 'carol', password: 'correct horse' };
+const COMPILE_CACHE = join(tmpdir(), 'zpack-crash-compile-cache');
+
+const DELAYS = {
+  cloneMs: 40,
+  configureMs: 1,
+  startMs: 20,
+  stopMs: 20,
+  destroyMs: 20,
+  dhcpMs: 30,
+  lockWaitMs: 300,
+  authFailureMs: 1,
+  installStepMs: 5,
+};
+
+export interface CrashWorld extends AsyncDisposable {
+  readonly database: Database;
+  readonly proxmox: Proxmox;
+  readonly nodes: Nodes;
+  readonly client: CrashClient;
+}
+
+export interface CrashWorldOptions {
+  /** Migrated and empty. It is the caller's to drop. */
+  readonly database: Database & { readonly url: string };
+  readonly redisUrl: string;
+}
+
+/** Everything but the nodes, which a test starts, kills and finds started again. */
+export async function startCrashWorld(options: CrashWorldOptions): Promise<CrashWorld> {
+  const { database, redisUrl } = options;
+  await using opened = new AsyncDisposableStack();
+  const folder = await mkdtemp(join(tmpdir(), 'zpack-crash-'));
+  opened.defer(() => rm(folder, { recursive: true, force: true }));
+  const agentToken = randomBytes(12).toString('hex');
+  const proxmox = opened.use(
+    await startProxmox({ dataDir: join(folder, 'proxmox'), delays: DELAYS, agentToken }),
+  );
+  const caFile = join(folder, 'ca.pem');
+  await writeFile(caFile, proxmox.ca);
+  const environment = {
+    NODE_COMPILE_CACHE: COMPILE_CACHE,
+    PORT: '0',
+    LOG_LEVEL: 'info',
+    DATABASE_URL: database.url,
+    DATABASE_CONNECTIONS_MAX: '4',
+    REDIS_URL: redisUrl,
+    REDIS_PREFIX: `crash-${randomBytes(6).toString('hex')}`,
+    PROXMOX_URL: proxmox.url.href,
+    PROXMOX_TOKEN_ID: proxmox.tokenId,
+    PROXMOX_TOKEN_SECRET: proxmox.tokenSecret,
+    PROXMOX_CA_FILE: caFile,
+    PROXMOX_POLL_MS: '20',
+    AGENT_POLL_MS: '50',
+    AGENT_TEMPLATE_VMID: String(proxmox.templateVmid),
+    ZLH_AGENT_TOKEN: agentToken,
+    // Kept short, so that what a dead node held is free again soon.
+    EFFECT_LEASE_MS: '2000',
+    JWT_SECRET: randomBytes(24).toString('hex'),
+  };
+  await createUsers(database.prisma).upsert({
+    id: 'u-carol',
+    email: 'carol@zpack.test',
+    username: ACCOUNT.username,
+    displayName: null,
+    role: 'user',
+    passwordHash: await hashPassword(ACCOUNT.password),
+  });
+  const nodes = opened.use(createNodes({ folder, environment }));
+  const client = createCrashClient({ ...ACCOUNT, nodes: nodes.all });
+  const closing = opened.move();
+  return {
+    database,
+    proxmox,
+    nodes,
+    client,
+    [Symbol.asyncDispose]: () => closing.disposeAsync(),
+  };
+}
