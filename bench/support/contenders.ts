@@ -20,7 +20,8 @@ export async function createTransactionPerEvent(pool: Pool, name: MachineName) {
   async function step(client: PoolClient, { id, event, completes }: Sending): Promise<void> {
     const run = (text: string, values: unknown[]) =>
       client.query<Stored>({ name: text.slice(0, 60), text, values });
-    const found = await run('SELECT version, snapshot FROM container_instance WHERE id = $1 FOR UPDATE', [id]);
+    const lock = 'SELECT version, snapshot FROM container_instance WHERE id = $1 FOR UPDATE';
+    const found = await run(lock, [id]);
     const stored = found.rows[0] as Stored;
     const at = Date.now();
     const before = restore(machine, stored.snapshot);

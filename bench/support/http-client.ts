@@ -2,7 +2,8 @@ import { once } from 'node:events';
 
 import { Client } from 'undici';
 
-import { type Load, runLoad } from './load.ts';
+import type { Cursor } from './lives.ts';
+import { type Figures, type Load, runLoad } from './load.ts';
 
 /** The clients, in a process of their own: their CPU is not the server's. */
 
@@ -10,6 +11,12 @@ export interface ClientOrder extends Load {
   readonly url: string;
   readonly tokens: readonly string[];
 }
+
+export type ClientMessage =
+  | { readonly phase: 'begin' | 'end'; readonly cpu: NodeJS.CpuUsage }
+  | { readonly phase: 'done'; readonly figures: Figures; readonly cursors: readonly Cursor[] };
+
+const say = (message: ClientMessage) => process.send?.(message);
 
 const [order] = (await once(process, 'message')) as [ClientOrder];
 const { url, tokens, clients } = order;
@@ -30,8 +37,8 @@ const figures = await runLoad(
     const text = await body.text();
     if (statusCode !== 200) throw new Error(`${statusCode} ${text}`);
   },
-  (phase) => process.send?.({ phase, cpu: process.cpuUsage() }),
+  (phase) => say({ phase, cpu: process.cpuUsage() }),
 );
-process.send?.({ phase: 'done', figures, cursors: order.cursors });
+say({ phase: 'done', figures, cursors: order.cursors });
 await Promise.all(connections.map((connection) => connection.close()));
 process.disconnect();

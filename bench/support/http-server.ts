@@ -4,7 +4,7 @@ import { createTokens } from '../../src/http/auth/tokens.ts';
 import { endpoint, nothing } from '../../src/http/endpoint.ts';
 import { createHttpApp, listen } from '../../src/http/server.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
-import { deliver, type NodeOptions, startNode } from './node.ts';
+import { type CommitCounts, deliver, type NodeOptions, recall, startNode } from './node.ts';
 
 /**
  * An API node in a process of its own, with one endpoint more than the API has: any event, to
@@ -12,6 +12,20 @@ import { deliver, type NodeOptions, startNode } from './node.ts';
  */
 
 const USERS = 100;
+
+export type ServerCommand =
+  | { readonly do: 'report' | 'end' }
+  | { readonly do: 'recall'; readonly ids: readonly string[] };
+
+export interface ServerReport {
+  readonly cpu: NodeJS.CpuUsage;
+  readonly counts: CommitCounts;
+}
+
+export interface ServerHello {
+  readonly url: string;
+  readonly tokens: readonly string[];
+}
 
 const eventBody = z.object({
   event: z.looseObject({ type: z.string() }),
@@ -46,6 +60,7 @@ async function main(options: NodeOptions): Promise<void> {
     endpoints: [postEvent],
     authenticate: tokens.authenticate,
     corsOrigins: [],
+    problems: '',
     // One line per request, as in production; the parent has connected our output to nothing.
     logger: createLogger('info'),
   });
@@ -55,17 +70,18 @@ async function main(options: NodeOptions): Promise<void> {
       tokens.issueAccess({ userId: `c-${user}`, role: 'user' }),
     ),
   );
-  process.on('message', async (message) => {
-    if (message === 'report') {
-      const { rss, heapUsed } = process.memoryUsage();
-      process.send?.({ cpu: process.cpuUsage(), counts: node.counts(), rss, heapUsed });
-    } else {
+  process.on('message', (command: ServerCommand) => void obey(command));
+  async function obey(command: ServerCommand): Promise<void> {
+    if (command.do === 'end') {
       await listening[Symbol.asyncDispose]();
       await node[Symbol.asyncDispose]();
-      process.disconnect();
+      return process.disconnect();
     }
-  });
-  process.send?.({ url: listening.url, tokens: issued.map(({ token }) => token) });
+    if (command.do === 'recall') await recall(node.actors, command.ids);
+    process.send?.({ cpu: process.cpuUsage(), counts: node.counts() } satisfies ServerReport);
+  }
+  const hello = { url: listening.url, tokens: issued.map(({ token }) => token) };
+  process.send?.(hello satisfies ServerHello);
 }
 
 await main(JSON.parse(process.argv[2] ?? '{}') as NodeOptions);

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 
-import { type Cursor, type Life } from './lives.ts';
+import type { Cursor, Life } from './lives.ts';
 
 const VMID_MIN = 100_000;
 
@@ -65,7 +65,5 @@ export async function verifyInstances(pool: Pool, cursors: readonly Cursor[]): P
 
 export const bytesOfSnapshot = (lives: readonly Life[]): number =>
   Math.round(
-    lives.reduce((sum, { start }) => sum + JSON.stringify(start.snapshot).length, 0) /
-      lives.length,
+    lives.reduce((sum, { start }) => sum + JSON.stringify(start.snapshot).length, 0) / lives.length,
   );
-

@@ -1,3 +1,5 @@
+import assert from 'node:assert/strict';
+
 import { advance, type Cursor, type Life, nextSending, type Sending } from './lives.ts';
 
 export interface Load {
@@ -24,6 +26,8 @@ export async function runLoad(
   send: (sending: Sending, client: number) => Promise<unknown>,
   onMeasure: (phase: 'begin' | 'end') => unknown = () => {},
 ): Promise<Figures> {
+  // Two clients that share an instance would send the same event twice.
+  assert.equal(cursors.length % clients, 0);
   const begunAt = performance.now();
   const from = begunAt + warmUpMs;
   const to = from + measureMs;

@@ -1,3 +1,5 @@
+import type { AnyStateMachine } from 'xstate';
+
 import type { ActorDefinition } from '../../src/actors/definition.ts';
 import { definitions } from '../../src/machines/index.ts';
 import { instanceMachine } from '../../src/machines/instance/machine.ts';
@@ -59,7 +61,7 @@ const fiveRegions = withDelays.createMachine({
 } as never);
 
 export const MACHINES: Readonly<Record<MachineName, ActorDefinition>> = {
-  five: { ...definitions.instance, machine: fiveRegions },
+  five: { ...definitions.instance, machine: fiveRegions as unknown as AnyStateMachine },
   real: definitions.instance,
 };
 

@@ -99,3 +99,9 @@ export async function deliver(
   if (asked.outcome === 'refused') throw new Error(`${event.type}: ${asked.reason.code}`);
   return asked.version;
 }
+
+/** Rows were rewritten behind the node's back: it forgets them, and then holds all it can. */
+export async function recall(actors: ActorSystem, ids: readonly string[]): Promise<void> {
+  for (const id of ids) actors.forget(id);
+  await Promise.all(ids.map((id) => actors.read({ kind: 'instance', id })));
+}

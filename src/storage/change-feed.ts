@@ -16,11 +16,19 @@ export function createChangeFeed(options: {
   const listeners = new Set<(change: Change) => void>();
   subscriber.on('message', (from, message) => {
     if (from !== channel) return;
-    for (const change of JSON.parse(message) as Change[]) {
-      for (const listener of listeners) listener(change);
+    try {
+      for (const change of JSON.parse(message) as Change[]) {
+        for (const listener of listeners) listener(change);
+      }
+    } catch (error) {
+      // Nobody waits for this event: thrown here, it would end the process.
+      onError(error);
     }
   });
-  subscriber.subscribe(channel).catch(onError);
+  const subscribe = () => void subscriber.subscribe(channel).catch(onError);
+  // A connection that has no offline queue refuses everything before it is ready.
+  if (subscriber.status === 'ready') subscribe();
+  subscriber.on('ready', subscribe);
 
   return {
     publish(changes) {

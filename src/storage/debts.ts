@@ -1,4 +1,4 @@
-import type { PrismaClient } from './generated/client.ts';
+import type { Prisma, PrismaClient } from './generated/client.ts';
 
 export interface Debt {
   readonly id: string;
@@ -22,18 +22,25 @@ export interface Debts {
   postpone(id: string, failure: { code: string; message: string }): Promise<void>;
 }
 
+/** Who reads the debts of an instance to write one, or to write none, does so alone. */
+async function inTurn(tx: Prisma.TransactionClient, instanceId: string): Promise<void> {
+  await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${instanceId}, 0))`;
+}
+
 export function createDebts(prisma: PrismaClient): Debts {
   return {
     list: (take) => prisma.debt.findMany({ orderBy: { triedAt: 'asc' }, take }),
     listOf: (vmid) => prisma.debt.findMany({ where: { vmid } }),
     async owe({ instanceId, ...debt }) {
       await prisma.$transaction(async (tx) => {
+        await inTurn(tx, instanceId);
         const known = await tx.debt.findFirst({ where: { instanceId, kind: 'container' } });
         if (!known) await tx.debt.create({ data: { ...debt, instanceId, kind: 'container' } });
       });
     },
     async pay({ id, instanceId }) {
       await prisma.$transaction(async (tx) => {
+        await inTurn(tx, instanceId);
         await tx.debt.deleteMany({ where: { id } });
         const left = await tx.debt.count({ where: { instanceId } });
         if (left === 0) await tx.vmidReservation.deleteMany({ where: { instanceId } });

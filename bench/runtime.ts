@@ -1,0 +1,197 @@
+import { cpus, loadavg } from 'node:os';
+import { parseArgs } from 'node:util';
+
+import { openDatabase } from '../src/storage/database.ts';
+import { createTransactionPerEvent, runUpdateFloor } from './support/contenders.ts';
+import { bytesOfSnapshot, insertInstances, verifyInstances } from './support/instances.ts';
+import { compileLives, type Life } from './support/lives.ts';
+import { MACHINE_NAMES, MACHINES, type MachineName } from './support/machines.ts';
+import { createGauges, type Measured, startHttpServer } from './support/measure.ts';
+import { startNode } from './support/node.ts';
+import { type Services, startServices } from './support/services.ts';
+import { count, fixed, formatTable, medianOf, spread } from './support/table.ts';
+
+/**
+ * Durable events per second, in-process and through HTTP, beside one transaction per event and
+ * the bare UPDATE, all on one database and by turns, so that a noisy machine treats them alike.
+ */
+
+const { values: flags } = parseArgs({
+  options: {
+    machines: { type: 'string', default: MACHINE_NAMES.join(',') },
+    instances: { type: 'string', default: '1000,10000' },
+    clients: { type: 'string', default: '50,200,1000' },
+    rounds: { type: 'string', default: '3' },
+    seconds: { type: 'string', default: '3' },
+    warmup: { type: 'string', default: '1.5' },
+    paths: { type: 'string', default: 'actors,http,tx,update' },
+    profile: { type: 'string' },
+  },
+});
+
+const PATHS = ['actors', 'http', 'tx', 'update'] as const;
+type Path = (typeof PATHS)[number];
+const TITLES: Readonly<Record<Path, string>> = {
+  actors: 'actors, in process',
+  http: 'actors, through HTTP',
+  tx: '(a) a transaction per event',
+  update: '(b) bare multi-row UPDATE',
+};
+
+interface Case {
+  readonly machine: MachineName;
+  readonly instances: number;
+  readonly clients: number;
+}
+
+const numbers = (list: string) => list.split(',').map(Number);
+const time = {
+  warmUpMs: Number(flags.warmup) * 1000,
+  measureMs: Number(flags.seconds) * 1000,
+};
+const isWanted = (path: Path) => flags.paths.split(',').includes(path);
+
+function printMix(machine: MachineName, lives: readonly Life[]): void {
+  const beats = lives.flatMap(({ effects, timers, beats }) =>
+    beats.map(({ ends }, beat) => ({
+      asks: (effects[beat] ?? -1) >= 0,
+      ends: ends !== undefined,
+      times: (timers[beat] ?? 0) > 0,
+      // Instances are shared out evenly, and a round of each life takes its number of beats.
+      weight: 1 / beats.length / lives.length,
+    })),
+  );
+  const share = (is: (beat: (typeof beats)[number]) => boolean) =>
+    `${fixed(100 * beats.filter(is).reduce((sum, { weight }) => sum + weight, 0), 0)}%`;
+  const regions = Object.keys(MACHINES[machine].machine.config.states ?? {});
+  console.log(
+    `machine "${machine}": ${regions.length} regions (${regions.join(', ')}), ` +
+      `snapshot ${bytesOfSnapshot(lives)} B; every event is a step that writes; ` +
+      `${share(({ asks }) => asks)} ask for an effect, ${share(({ ends }) => ends)} end one, ` +
+      `${share(({ times }) => times)} arm or disarm timers`,
+  );
+}
+
+async function measureCases(services: Services, machine: MachineName): Promise<void> {
+  await using opened = new AsyncDisposableStack();
+  const lives = compileLives(machine, MACHINES[machine]);
+  printMix(machine, lives);
+  const options = { ...services, machine };
+  const node = opened.use(await startNode(options));
+  const server = isWanted('http')
+    ? opened.use(await startHttpServer(options, flags.profile))
+    : null;
+  const database = opened.use(
+    openDatabase({ url: services.databaseUrl, connectionsMax: 12, onError: console.error }),
+  );
+  const { pool } = database;
+  const gauges = opened.use(createGauges({ pool, redisUrl: services.redisUrl }));
+  const perEvent = await createTransactionPerEvent(pool, machine);
+
+  for (const instances of numbers(flags.instances)) {
+    for (const clients of numbers(flags.clients)) {
+      const results = new Map<Path, Measured[]>();
+      const add = (path: Path, measured: Measured) =>
+        results.set(path, [...(results.get(path) ?? []), measured]);
+      for (let round = 0; round < Number(flags.rounds); round += 1) {
+        for (const path of PATHS.filter(isWanted)) {
+          const cursors = await insertInstances(pool, lives, instances);
+          const load = { lives, cursors, clients, ...time };
+          if (path === 'actors') {
+            add(path, await gauges.inProcess(node, load));
+            await verifyInstances(pool, cursors);
+          } else if (path === 'http' && server) {
+            const { measured, cursors: moved } = await gauges.http(server, load);
+            add(path, measured);
+            await verifyInstances(pool, moved);
+          } else if (path === 'tx') {
+            add(path, await gauges.contender(load, perEvent));
+            await verifyInstances(pool, cursors);
+          } else {
+            const batch = Math.round(
+              results.get('actors')?.at(-1)?.batch ?? results.get('http')?.at(-1)?.batch ?? clients,
+            );
+            const ids = cursors.map(({ id }) => id);
+            const figures = await runUpdateFloor(pool, { lives, ids, batch, ...time });
+            const cpuUs = { node: 0, clients: 0, postgres: 0, redis: 0 };
+            add(path, { ...figures, batch, conflicts: 0, commitMs: figures.p50Ms, cpuUs });
+          }
+        }
+      }
+      printCase({ machine, instances, clients }, results);
+    }
+  }
+}
+
+function printCase(
+  { machine, instances, clients }: Case,
+  results: ReadonlyMap<Path, readonly Measured[]>,
+): void {
+  const rate = (path: Path) =>
+    medianOf((results.get(path) ?? []).map(({ perSecond }) => perSecond));
+  const rows = [...results].map(([path, all]) => {
+    const each = (read: (one: Measured) => number) => all.map(read);
+    const cpu = (part: keyof Measured['cpuUs']) => fixed(medianOf(each((m) => m.cpuUs[part])), 0);
+    return [
+      TITLES[path],
+      spread(
+        each((m) => m.perSecond),
+        count,
+      ),
+      fixed(medianOf(each((m) => m.p50Ms))),
+      spread(
+        each((m) => m.p99Ms),
+        fixed,
+      ),
+      fixed(rate(path) / rate('tx'), 2),
+      fixed(rate(path) / rate('update'), 2),
+      fixed(medianOf(each((m) => m.batch)), 0),
+      fixed(medianOf(each((m) => m.commitMs))),
+      `${cpu('node')}/${cpu('clients')}/${cpu('postgres')}/${cpu('redis')}`,
+      count(Math.max(...each((m) => m.conflicts))),
+    ];
+  });
+  const load = loadavg().map((one) => fixed(one));
+  console.log(
+    `\n${machine} machine, ${count(instances)} instances, ${count(clients)} clients in flight` +
+      ` (load average ${load.join(' ')})`,
+  );
+  const head = [
+    'path',
+    'events/s',
+    'p50 ms',
+    'p99 ms',
+    '×(a)',
+    '×(b)',
+    'batch',
+    'commit ms',
+    'CPU µs node/clients/pg/redis',
+    'conflicts',
+  ];
+  console.log(formatTable(head, rows));
+}
+
+async function main(): Promise<void> {
+  await using services = await startServices();
+  await using database = openDatabase({
+    url: services.databaseUrl,
+    connectionsMax: 1,
+    onError: console.error,
+  });
+  const settings = ['server_version', 'synchronous_commit', 'fsync', 'shared_buffers'];
+  const shown = await Promise.all(
+    settings.map(async (name) => {
+      const { rows } = await database.pool.query(`SHOW ${name}`);
+      return `${name}=${Object.values(rows[0] as object)[0]}`;
+    }),
+  );
+  console.log(
+    `${new Date().toISOString()}, ${cpus().length} × ${cpus()[0]?.model}, ` +
+      `Node ${process.versions.node}, PostgreSQL ${shown.join(', ')}`,
+  );
+  for (const machine of MACHINE_NAMES.filter((name) => flags.machines.split(',').includes(name))) {
+    await measureCases(services, machine);
+  }
+}
+
+await main();
