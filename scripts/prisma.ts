@@ -21,7 +21,11 @@ function run(command: string, args: readonly string[], env = process.env): numbe
 
 const isCheck = process.argv.includes('--check');
 const args = process.argv.slice(2).filter((arg) => arg !== '--check');
-const env = { ...process.env, PRISMA_SCHEMA_ENGINE_BINARY: engine, PRISMA_HIDE_UPDATE_MESSAGE: '1' };
+const env = {
+  ...process.env,
+  PRISMA_SCHEMA_ENGINE_BINARY: engine,
+  PRISMA_HIDE_UPDATE_MESSAGE: '1',
+};
 try {
   let code = run('prisma', isCheck ? ['validate'] : args, env);
   if (isCheck && code === 0) code = run('prisma', ['generate'], env);

@@ -22,6 +22,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     const listening = opened.use(await listen(await createApi(foundation), config.http));
     url = listening.url;
   }
+  opened.defer(() => foundation.closing.abort(new Error('this node shuts down')));
   logger.info({ role: config.role, url }, 'started');
   const closing = opened.move();
   return { url, [Symbol.asyncDispose]: () => closing.disposeAsync() };

@@ -40,6 +40,7 @@ export async function renderOpenApi(): Promise<string> {
       vmids: createVmids(database.pool),
       now,
       randomId: () => '',
+      closing: new AbortController(),
     },
     createTokens({ ...config.auth, now }),
   );

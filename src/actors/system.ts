@@ -3,6 +3,7 @@ import type { AnyMachineSnapshot } from 'xstate';
 import { NotFoundError } from '../errors.ts';
 import type { ActorEvent, Address } from './address.ts';
 import { planBirth } from './birth.ts';
+import type { Change } from './change-feed.ts';
 import type { ObserveCheckpoint } from './checkpoint.ts';
 import type { ActorDefinition } from './definition.ts';
 import { createDelivery, type DeliveryOptions } from './delivery.ts';
@@ -58,8 +59,8 @@ export interface ActorSystem {
   get(address: Address): Promise<ActorHandle>;
   /** Hears of every step that this node commits. */
   onCommitted(listener: (committed: Committed) => void): () => void;
-  /** Another node has stepped this actor: what we remember of it may be old. */
-  forget(id: string): void;
+  /** Another node says that it stepped this actor: an older memory of it is of no use. */
+  readonly heard: (change: Change) => void;
 }
 
 export interface ActorSystemOptions {
@@ -143,7 +144,10 @@ export function createActorSystem(options: ActorSystemOptions): ActorSystem {
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
-    forget: memory.forget,
+    heard({ id, version }) {
+      const known = memory.recall(id);
+      if (known && known.version < version) memory.forget(id);
+    },
   };
   return system;
 }

@@ -46,6 +46,7 @@ type EndpointParts = Pick<
   | 'vmids'
   | 'now'
   | 'randomId'
+  | 'closing'
 >;
 
 /** Every operation of the API, in the order of the documentation. */
@@ -53,10 +54,10 @@ export function createEndpoints(
   foundation: EndpointParts,
   tokens: ReturnType<typeof createTokens>,
 ): readonly AnyEndpoint[] {
-  const { config, database, redis, proxmox, actors, feed, relay, debts, vmids, now, randomId } =
-    foundation;
+  const { config, database, redis, proxmox, actors, feed, relay, debts, vmids } = foundation;
+  const { now, randomId, closing } = foundation;
   const instances = createInstances(database.prisma);
-  const waiting = createWaiting(actors, feed);
+  const waiting = createWaiting({ actors, feed, closing: closing.signal });
   const create = createInstanceCreation({
     actors,
     instances: createInstanceStore(database.pool),

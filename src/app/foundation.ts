@@ -42,6 +42,8 @@ export interface Foundation {
   readonly relay: Relay;
   readonly now: () => number;
   readonly randomId: () => string;
+  /** Aborted first of all when this node ends: whoever waits for something stops waiting. */
+  readonly closing: AbortController;
   readonly observe?: ObserveCheckpoint | undefined;
 }
 
@@ -59,7 +61,10 @@ export async function layFoundation(
     openDatabase({ ...config.database, onError: warn('a database connection broke') }),
   );
   const redis = openRedis(config.redis.url, opened, warn('a Redis connection broke'));
-  const subscriber = openRedis(config.redis.url, opened, warn('a Redis connection broke'));
+  // Unlike the other, it may wait for Redis: it asks for nothing but to be told.
+  const subscriber = new Redis(config.redis.url, { maxRetriesPerRequest: null });
+  subscriber.on('error', warn('a Redis connection broke'));
+  opened.defer(() => subscriber.disconnect());
   const { caFile, ...target } = config.proxmox;
   const ca = caFile === undefined ? undefined : await readFile(caFile, 'utf8');
   const proxmox = opened.use(createProxmoxClient({ ...target, ca }));
@@ -88,6 +93,8 @@ export async function layFoundation(
     ...(observe && { observe }),
   });
   actors.onCommitted(relay.announce);
+  feed.subscribe(actors.heard);
+  const closing = new AbortController();
   return {
     config,
     logger,
@@ -103,6 +110,7 @@ export async function layFoundation(
     relay,
     now,
     randomId,
+    closing,
     observe,
   };
 }

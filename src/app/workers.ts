@@ -49,6 +49,7 @@ export async function startWorkerRole(foundation: Foundation): Promise<AsyncDisp
       connection: { url: config.redis.url },
       prefix: config.redis.prefix,
       concurrency: config.effects.concurrency,
+      lockMs: config.effects.leaseMs,
       queues,
       performEffect: createEffectProcessor({
         outbox,

@@ -12,6 +12,7 @@ import { describeApi } from './openapi.ts';
 import { createProblemHandler } from './problem.ts';
 
 const BODY_MAX = '100kb';
+const IDLE_SWEEP_MS = 20;
 export const API_VERSION = '0.1.0';
 
 export interface HttpOptions {
@@ -94,9 +95,10 @@ export async function listen(
     server,
     url: `http://${host}:${bound}`,
     async [Symbol.asyncDispose]() {
-      const closed = new Promise((resolve) => server.close(resolve));
-      server.closeIdleConnections();
-      await closed;
+      // A connection that is kept alive after its last answer would keep the server open, too.
+      const sweeping = setInterval(() => server.closeIdleConnections(), IDLE_SWEEP_MS);
+      await new Promise((resolve) => server.close(resolve));
+      clearInterval(sweeping);
     },
   };
 }

@@ -15,14 +15,20 @@ interface WaitOptions {
 }
 
 /** Waits for a change of an actor, whichever node makes it. */
-export function createWaiting(
-  actors: Pick<ActorSystem, 'onCommitted'>,
-  feed: Pick<ChangeFeed, 'subscribe'>,
-): Waiting {
+export function createWaiting({
+  actors,
+  feed,
+  closing,
+}: {
+  readonly actors: Pick<ActorSystem, 'onCommitted'>;
+  readonly feed: Pick<ChangeFeed, 'subscribe'>;
+  /** Aborted when this node ends: then nobody waits any longer. */
+  readonly closing: AbortSignal;
+}): Waiting {
   return {
     async until(id, isSettled, { waitS, signal }) {
       if (waitS === 0) return;
-      const over = AbortSignal.any([signal, AbortSignal.timeout(waitS * 1000)]);
+      const over = AbortSignal.any([signal, closing, AbortSignal.timeout(waitS * 1000)]);
       let wake: () => void = () => {};
       const ring = (changed: string) => {
         if (changed === id) wake();
