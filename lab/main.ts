@@ -94,10 +94,10 @@ async function end(child: ChildProcess): Promise<void> {
   clearTimeout(timer);
 }
 
-async function answers(url: string, api: ChildProcess): Promise<boolean> {
+async function answers(url: string, api: ChildProcess): Promise<true | undefined> {
   if (api.exitCode !== null) throw new Error(`the API ended with code ${api.exitCode}`);
   const response = await fetch(url).catch(() => null);
-  return response?.ok ?? false;
+  return response?.ok || undefined;
 }
 
 async function portOrFree(wanted: number): Promise<number> {
