@@ -1,9 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 import { freePort } from './services/free-port.ts';
+import { type Leashed, startLeashed } from './services/leashed.ts';
 import { waitFor } from './services/wait.ts';
 import { startWorld, type World } from './world.ts';
 
@@ -52,50 +54,59 @@ async function main(): Promise<void> {
   }
   const port = values.port ?? String(await portOrFree(PORT));
   const url = `http://127.0.0.1:${port}`;
-  const api = start('src/main.ts', [], world, { PORT: port, LOG_LEVEL: logLevel() });
-  try {
-    await waitFor(() => answers(`${url}/readyz`, api), { timeoutMs: 30_000, what: 'the API' });
-    process.stdout.write(welcome(url));
-    await Promise.race([once(api, 'exit'), once(stop.signal, 'abort')]);
-    if (!stop.signal.aborted) throw new Error(`the API ended by itself, code ${api.exitCode}`);
-  } finally {
-    await end(api);
-  }
+  const logFile = `${values.data}/api.log`;
+  await using api = await startLeashed({
+    command: process.execPath,
+    args: ['src/main.ts'],
+    cwd: ROOT,
+    env: environmentOf(world, { PORT: port, LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'info' }),
+    logFile,
+    stopSignals: [{ signal: 'SIGTERM', graceMs: GRACE_MS }],
+  });
+  await waitFor(() => answers(`${url}/readyz`, api), { timeoutMs: 30_000, what: 'the API' }).catch(
+    async (error: unknown) => {
+      log(await readFile(logFile, 'utf8'));
+      throw error;
+    },
+  );
+  process.stdout.write(welcome(url, logFile));
+  // The services do not keep us alive, so that a forgotten one cannot: we ourselves wait.
+  const staying = setInterval(() => {}, 60_000);
+  await Promise.race([api.exited, once(stop.signal, 'abort')]);
+  clearInterval(staying);
+  if (!stop.signal.aborted) throw new Error(`the API ended by itself: see ${logFile}`);
 }
 
-const logLevel = () => process.env['LOG_LEVEL'] ?? 'warn';
+function environmentOf(
+  world: World,
+  extra: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  const ours = Object.entries(process.env).filter((entry) => entry[1] !== undefined);
+  return {
+    ...(Object.fromEntries(ours) as Record<string, string>),
+    ...world.environment,
+    ...extra,
+  };
+}
 
-function start(
+/** A script of ours that does one thing and ends. */
+async function run(
   file: string,
   args: readonly string[],
   world: World,
   extra: Readonly<Record<string, string>> = {},
-): ChildProcess {
-  // Out of the terminal's process group: on Ctrl-C it is we who end it, in order.
-  return spawn(process.execPath, [file, ...args], {
+): Promise<void> {
+  const child = spawn(process.execPath, [file, ...args], {
     cwd: ROOT,
-    detached: true,
     stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, ...world.environment, ...extra },
+    env: environmentOf(world, extra),
   });
-}
-
-async function run(...what: Parameters<typeof start>): Promise<void> {
-  const child = start(...what);
   const [code] = await once(child, 'exit');
-  if (code !== 0) throw new Error(`${what[0]} ended with code ${code}`);
+  if (code !== 0) throw new Error(`${file} ended with code ${code}`);
 }
 
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  child.kill('SIGTERM');
-  const timer = setTimeout(() => child.kill('SIGKILL'), GRACE_MS);
-  await once(child, 'exit');
-  clearTimeout(timer);
-}
-
-async function answers(url: string, api: ChildProcess): Promise<true | undefined> {
-  if (api.exitCode !== null) throw new Error(`the API ended with code ${api.exitCode}`);
+async function answers(url: string, api: Leashed): Promise<true | undefined> {
+  if (api.ended) throw new Error('the API ended by itself');
   const response = await fetch(url).catch(() => null);
   return response?.ok || undefined;
 }
@@ -108,10 +119,11 @@ async function portOrFree(wanted: number): Promise<number> {
   return taken ? freePort() : wanted;
 }
 
-function welcome(url: string): string {
+function welcome(url: string, logFile: string): string {
   return `
 ZPack is running at ${url}  (API reference: ${url}/docs)
 Accounts: demo / ${PASSWORD} (customer), admin / ${PASSWORD} (administrator)
+Log: ${logFile}
 
 Sign in; create a Minecraft server and wait until it is ready; look at it; delete it:
 
