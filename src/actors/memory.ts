@@ -47,7 +47,8 @@ export function createMemory(
   };
 }
 
-function migrate(
+/** Brings a stored snapshot up to the version of today, step by step. */
+export function migrate(
   { machineVersion, migrations }: ActorDefinition,
   stored: Stored,
 ): { machineVersion: number; snapshot: StoredSnapshot } {
