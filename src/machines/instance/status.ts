@@ -109,8 +109,8 @@ function conditionsOf(
     condition(
       'HostRunning',
       truth(host === 'running', host === 'unknown'),
-      hostFailure?.code ?? host,
-      hostFailure?.message ?? `the container is ${host}`,
+      (host === 'unknown' && hostFailure?.code) || host,
+      (host === 'unknown' && hostFailure?.message) || `the container is ${host}`,
       'host',
     ),
     condition(
