@@ -1,6 +1,6 @@
-import minecraft, { type NewPingResult } from 'minecraft-protocol';
 import { expect, test } from 'vitest';
 
+import { pingMinecraft } from '../../lab/minecraft-client.ts';
 import { ALICE, startTestApp } from '../support/app.ts';
 
 const ORDER = {
@@ -22,7 +22,7 @@ test('a Minecraft server is ordered, answers a real client, and is deleted witho
   const { vmid } = created.body;
   const status = await alice.call('GET', `/api/servers/${vmid}/status`);
   const [port] = status.body.ports;
-  const pong = await minecraft.ping({ host: status.body.ip, port, closeTimeout: 5_000 });
+  const pong = await pingMinecraft(status.body.ip, port);
   const pids = app.proxmox.containers().find((one) => one.vmid === vmid)?.pids ?? [];
   const deleted = await alice.call('DELETE', `/api/containers/${vmid}?force=true`, {
     headers: { prefer: 'wait=30' },
@@ -35,7 +35,7 @@ test('a Minecraft server is ordered, answers a real client, and is deleted witho
     readySource: 'minecraft_ping',
     hostStatus: 'running',
   });
-  expect((pong as NewPingResult).version.name).toContain('1.20');
+  expect(pong.version.name).toContain('1.20');
   expect(deleted).toMatchObject({ status: 200, body: { result: 'deleted' } });
   expect(pids.length).toBeGreaterThan(0);
   expect(pids.filter(isAlive)).toEqual([]);

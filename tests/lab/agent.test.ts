@@ -1,17 +1,10 @@
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
+import { pingMinecraft } from '../../lab/minecraft-client.ts';
 import { until } from '../support/until.ts';
 import { MINECRAFT, openConsole, setUp, TERRARIA } from './agent-world.ts';
-
-interface MinecraftProtocol {
-  ping(options: { host: string; port: number; version: string }): Promise<{
-    version: { name: string; protocol: number };
-    players: { online: number };
-  }>;
-}
 
 const DEV = {
   vmid: 6001,
@@ -274,12 +267,11 @@ describe('minecraft', () => {
     timeout: 120_000,
   }, async () => {
     await using t = await setUp();
-    const { ping } = createRequire(import.meta.url)('minecraft-protocol') as MinecraftProtocol;
 
     await t.agent.configure(MINECRAFT);
     const status = await t.agent.reached('running', 60_000);
     const ready = await t.agent.ready();
-    const seen = await ping({ host: t.agent.host, port: 25_565, version: '1.21.1' });
+    const seen = await pingMinecraft(t.agent.host, 25_565);
     using console = await openConsole(t.agent);
     const seed = await console.said(/World seed/);
     console.send('/list');
