@@ -2,6 +2,7 @@ import { createAgentClient } from '../clients/agent/client.ts';
 import { createPerformers } from '../queues/effects/performers.ts';
 import { startWorkers } from '../queues/start-workers.ts';
 import { createTimerProcessor } from '../queues/workers/deliver-timers.ts';
+import { createLostEffectsSweep } from '../queues/workers/find-lost-effects.ts';
 import { createDebtCollector } from '../queues/workers/pay-debts.ts';
 import { createEffectProcessor } from '../queues/workers/perform-effects.ts';
 import type { Sweeps } from '../queues/workers/sweep.ts';
@@ -12,9 +13,6 @@ import type { Foundation } from './foundation.ts';
 const MINUTE_MS = 60_000;
 /** A reservation that came to nothing is given back after this. */
 const ABANDONED_AFTER_MS = 10 * MINUTE_MS;
-/** An effect of this age that nobody holds was not enqueued, or its job is lost. */
-const LOST_AFTER_MS = 1_500;
-const SWEEP_MAX = 500;
 
 /** The workers of a node: effects, timers, and the sweeps that make up for whatever is lost. */
 export async function startWorkerRole(foundation: Foundation): Promise<AsyncDisposable> {
@@ -34,8 +32,7 @@ export async function startWorkerRole(foundation: Foundation): Promise<AsyncDisp
   const sweeps: Sweeps = {
     outbox: {
       everyMs: 2_000,
-      run: async () =>
-        relay.enqueue(await outbox.listUnheld({ ageMs: LOST_AFTER_MS, limit: SWEEP_MAX })),
+      run: createLostEffectsSweep({ outbox, relay }),
     },
     timers: { everyMs: 1_000, run: () => timers.deliverDue() },
     debts: { everyMs: 15_000, run: payDebts },

@@ -6,12 +6,25 @@ import type { EffectKind } from '../machines/instance/types.ts';
  * BullMQ only wakes somebody who then reads the truth: a job holds the key of an outbox row or a
  * timer, never what is to be done. Whatever is lost here, a sweep finds again.
  */
-export const QUEUE_NAMES = ['effects-host', 'effects-agent', 'timers', 'sweeps'] as const;
+export const QUEUE_NAMES = [
+  'effects-clone',
+  'effects-host',
+  'effects-await',
+  'effects-agent',
+  'timers',
+  'sweeps',
+] as const;
 export type QueueName = (typeof QUEUE_NAMES)[number];
 
-/** One queue for each third party: a slow one does not occupy the workers of another. */
-export const effectsQueueOf = (kind: EffectKind | string): QueueName =>
-  kind.startsWith('agent.') ? 'effects-agent' : 'effects-host';
+/**
+ * One queue for each third party: a slow one does not occupy the workers of another. What mostly
+ * waits, for the template or for an installation, has a queue of its own for the same reason.
+ */
+export function effectsQueueOf(kind: EffectKind | string): QueueName {
+  if (kind === 'container.clone') return 'effects-clone';
+  if (kind === 'agent.await') return 'effects-await';
+  return kind.startsWith('agent.') ? 'effects-agent' : 'effects-host';
+}
 
 /** For calls that did not get through. What the world refuses, the machine decides about. */
 export const EFFECT_ATTEMPTS = 5;

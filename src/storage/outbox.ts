@@ -20,8 +20,12 @@ export interface Outbox {
   /** false: the lease is lost. */
   renew(key: string, token: string, leaseMs: number): Promise<boolean>;
   release(key: string, token: string): Promise<void>;
-  /** Effects that nobody holds and that are older than `ageMs`, the oldest first. */
-  listUnheld(options: { ageMs: number; limit: number }): Promise<readonly OutboxEntry[]>;
+  /** Effects that nobody holds and that are older than `ageMs`, by key, beyond the key `after`. */
+  listUnheld(options: {
+    ageMs: number;
+    limit: number;
+    after?: string;
+  }): Promise<readonly OutboxEntry[]>;
 }
 
 const ENTRY = 'key, instance_id AS "instanceId", kind, params';
@@ -60,13 +64,14 @@ export function createOutbox(pool: Pool): Outbox {
         'release a lease',
       );
     },
-    async listUnheld({ ageMs, limit }) {
+    async listUnheld({ ageMs, limit, after = '' }) {
       const { rows } = await query<OutboxEntry>(
         `SELECT ${ENTRY} FROM effect
          WHERE (leased_until IS NULL OR leased_until < now())
            AND created_at < now() - $1 * interval '1 millisecond'
-         ORDER BY created_at LIMIT $2`,
-        [ageMs, limit],
+           AND key > $3
+         ORDER BY key LIMIT $2`,
+        [ageMs, limit, after],
         'list effects',
       );
       return rows;

@@ -108,12 +108,12 @@ describe('a container that is not ours', () => {
     expect(observed).toMatchObject({ type: 'host.observed', power: 'absent' });
     const size = { node: 'pve1', ctype: 'game', cpuCores: 1, memoryMiB: 512 } as const;
     for (const attempt of [
-      t.node.perform('container.start', 5001, {}),
-      t.node.perform('container.stop', 5001, {}),
-      t.node.perform('container.address', 5001, {}),
-      t.node.perform('container.configure', 5001, size),
+      () => t.node.perform('container.start', 5001, {}),
+      () => t.node.perform('container.stop', 5001, {}),
+      () => t.node.perform('container.address', 5001, {}),
+      () => t.node.perform('container.configure', 5001, size),
     ]) {
-      await expect(attempt).rejects.toMatchObject({ reason: 'container_foreign' });
+      await expect(attempt()).rejects.toMatchObject({ reason: 'container_foreign' });
     }
     expect(t.sent('POST', /\/lxc\/5001\//) + t.sent('PUT', /\/lxc\/5001\//)).toBe(0);
   });
@@ -121,7 +121,8 @@ describe('a container that is not ours', () => {
   test('may be one of ours from an earlier life of the number', async () => {
     await using t = await setUpEffects();
     await t.clone(5001);
-    const later = { kind: 'container.observe', opId: '9', vmid: 5001, id: '5001-later' } as const;
+    const id = '5001-later';
+    const later = { kind: 'container.observe', opId: '9', vmid: 5001, id, node: null } as const;
 
     const observed = await t.node.performers['container.observe'](later, {
       upid: null,

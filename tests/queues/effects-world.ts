@@ -9,10 +9,14 @@ import { setUp } from '../lab/proxmox-world.ts';
 export const BRIDGES = { game: 'vmbr3', dev: 'vmbr2' };
 const POLL_MS = 5;
 
+type EffectOf<Kind extends EffectKind> = Extract<Effect, { kind: Kind }>;
+
+/** What a test has to say of an effect; where the container is need not be known. */
 type Given<Kind extends EffectKind> = Omit<
-  Extract<Effect, { kind: Kind }>,
-  'kind' | 'opId' | 'vmid' | 'id'
->;
+  EffectOf<Kind>,
+  'kind' | 'opId' | 'vmid' | 'id' | 'node'
+> &
+  Partial<Pick<EffectOf<Kind>, Extract<'node', keyof EffectOf<Kind>>>>;
 
 /** Performs an effect as a worker would, and remembers what it told on the way. */
 export interface Node {
@@ -52,7 +56,7 @@ export async function setUpEffects(
       performers,
       told,
       perform(kind, vmid, given, { signal = AbortSignal.timeout(20_000), upid = null } = {}) {
-        const effect = { kind, opId: '1', vmid, id: idOf(vmid), ...given };
+        const effect = { kind, opId: '1', vmid, id: idOf(vmid), node: null, ...given };
         return (performers[kind] as Perform<EffectKind>)(effect as never, {
           upid,
           signal,

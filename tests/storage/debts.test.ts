@@ -104,12 +104,15 @@ test('a debt that could not be paid says why, how often, and goes to the end of 
   const [first] = await t.debts.list(1);
 
   // The order goes by a clock in ms: the next one begins before anybody is served again.
-  await until(async () => {
-    const [{ is_past: isPast }] = await t.rows(
-      'SELECT max(tried_at) < clock_timestamp() - interval $$2 ms$$ AS is_past FROM debt',
-    );
-    return isPast === true;
-  }, { what: 'the next millisecond' });
+  await until(
+    async () => {
+      const [{ is_past: isPast }] = await t.rows(
+        'SELECT max(tried_at) < clock_timestamp() - interval $$2 ms$$ AS is_past FROM debt',
+      );
+      return isPast === true;
+    },
+    { what: 'the next millisecond' },
+  );
   if (first) await t.debts.postpone(first.id, { code: 'container_locked', message: 'backup' });
 
   expect(await t.debts.list(10)).toMatchObject([

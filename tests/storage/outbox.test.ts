@@ -77,8 +77,9 @@ test('a lease that its holder lets expire goes to the next, and its holder learn
 
   expect(successor).toMatchObject({ key: KEY });
   expect(isRenewed).toBe(false);
-  expect(await t.rows('SELECT lease_token, leased_until > now() AS is_held, claims FROM effect'))
-    .toEqual([{ lease_token: 'two', is_held: true, claims: 2 }]);
+  expect(
+    await t.rows('SELECT lease_token, leased_until > now() AS is_held, claims FROM effect'),
+  ).toEqual([{ lease_token: 'two', is_held: true, claims: 2 }]);
 });
 
 test('a holder that is late may go on if nobody came between', async () => {
@@ -101,7 +102,7 @@ test('an effect that is given back can be claimed at once', async () => {
   expect(await t.other.claim(KEY, 'two', LEASE_MS)).toMatchObject({ key: KEY });
 });
 
-test('the sweep is shown what nobody holds and is old enough, the oldest first', async () => {
+test('the sweep is shown what nobody holds and is old enough, page by page', async () => {
   await using t = await setUp();
   await t.add('held', '4 s');
   await t.add('oldest', '5 s');
@@ -111,8 +112,10 @@ test('the sweep is shown what nobody holds and is old enough, the oldest first',
   await t.rows(`UPDATE effect SET leased_until = now() - interval '1 s' WHERE key = 'expired'`);
 
   const unheld = await t.outbox.listUnheld({ ageMs: 1_000, limit: 10 });
-  const first = await t.outbox.listUnheld({ ageMs: 1_000, limit: 1 });
+  const first = await t.outbox.listUnheld({ ageMs: 1_000, limit: 2 });
+  const rest = await t.outbox.listUnheld({ ageMs: 1_000, limit: 2, after: 'old' });
 
-  expect(unheld.map(({ key }) => key)).toEqual(['oldest', 'expired', 'old']);
-  expect(first.map(({ key }) => key)).toEqual(['oldest']);
+  expect(unheld.map(({ key }) => key)).toEqual(['expired', 'old', 'oldest']);
+  expect(first.map(({ key }) => key)).toEqual(['expired', 'old']);
+  expect(rest.map(({ key }) => key)).toEqual(['oldest']);
 });

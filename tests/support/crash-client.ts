@@ -5,7 +5,7 @@ import type { SupervisedNode } from './crash-nodes.ts';
 const PAUSE_MS = 50;
 const ANSWER_TIMEOUT_MS = 45_000;
 /** Far above what any recovery takes: who waits longer than this waits in vain. */
-const GIVE_UP_MS = 60_000;
+const GIVE_UP_MS = 120_000;
 
 export interface Answer {
   readonly status: number;

@@ -8,7 +8,7 @@ import type { CrashWorld } from './crash-world.ts';
 import { until } from './until.ts';
 
 /** A superseded effect is found by a sweep within seconds; none may be left after this. */
-const EFFECTS_GONE_MS = 10_000;
+const EFFECTS_GONE_MS = 20_000;
 
 interface Found {
   /** Sentences about what is wrong; empty if nothing is. */
@@ -114,7 +114,10 @@ async function checkArchive(pool: Pool, ids: ReadonlySet<string>, check: Check):
      LEFT JOIN deleted_instance d ON d.id = j.instance_id WHERE j.version = 1`,
   );
   for (const { id, isArchived } of born) {
-    check(isArchived !== ids.has(id), `${id} is ${isArchived ? 'also' : 'neither live nor'} archived`);
+    check(
+      isArchived !== ids.has(id),
+      `${id} is ${isArchived ? 'also' : 'neither live nor'} archived`,
+    );
   }
   const deleted = await count(pool, 'deleted_instance');
   check(born.length === ids.size + deleted, 'an instance without a journal is in the archive');

@@ -3,16 +3,18 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import type { Answer, CrashClient } from './crash-client.ts';
 
-const ORDER = {
+/** The lightest of each type: a game that is one small server, a runtime that is a file. */
+const GAME = {
   ctype: 'game',
   game: 'terraria',
   variant: 'vanilla',
   version: '1.4.4',
   memoryMiB: 512,
-  cpuCores: 1,
 };
+const DEV = { ctype: 'dev', runtime: 'node', version: '24', memoryMiB: 512 };
 const WAIT = { prefer: 'wait=30' };
-const GIVE_UP_MS = 90_000;
+const LOOK_MS = 200;
+const GIVE_UP_MS = 120_000;
 
 /**
  * `whole`: ordered, ready, deleted. `kept`: ordered, ready, and left alone. `cut`: deleted in the
@@ -53,29 +55,31 @@ export async function live(client: CrashClient, plan: LifePlan): Promise<Life> {
 }
 
 async function order(client: CrashClient, kind: LifeKind): Promise<number | null> {
-  const request = { method: 'POST', path: '/api/instances', body: ORDER } as const;
-  const headers = { 'idempotency-key': randomUUID() };
-  const answer =
-    kind === 'forgotten'
-      ? await client.askOnce(request)
-      : await client.ask({ ...request, headers });
-  if (answer === null || (kind === 'forgotten' && answer.status === 503)) return null;
+  const body = kind === 'whole' || kind === 'kept' ? GAME : DEV;
+  const request = { method: 'POST', path: '/api/instances', body } as const;
+  if (kind === 'forgotten') {
+    const answer = await client.askOnce(request);
+    if (answer === null || answer.status === 503) return null;
+    expectStatus(answer, [200, 202], 'ordering');
+    return Number(answer.body.vmid);
+  }
+  const key = { 'idempotency-key': randomUUID() };
+  const headers = kind === 'cut' ? key : { ...key, ...WAIT };
+  const answer = await client.ask({ ...request, headers });
   expectStatus(answer, [200, 202], 'ordering');
   return Number(answer.body.vmid);
 }
 
-export async function becomeReady(client: CrashClient, vmid: number): Promise<void> {
+async function becomeReady(client: CrashClient, vmid: number): Promise<void> {
   const deadline = performance.now() + GIVE_UP_MS;
+  const path = `/api/servers/${vmid}/status`;
   for (;;) {
-    const { status, body } = await client.ask({
-      method: 'GET',
-      path: `/api/servers/${vmid}/status`,
-    });
+    const { status, body } = await client.ask({ method: 'GET', path });
     if (status !== 200) throw new Error(`${vmid} on its way to ready answers ${status}`);
     if (body.agentReady === true && body.status === 'running') return;
     if (body.status === 'error') throw new Error(`${vmid} failed: ${JSON.stringify(body)}`);
     if (performance.now() > deadline) throw new Error(`${vmid} is not ready: ${body.status}`);
-    await delay(100);
+    await delay(LOOK_MS);
   }
 }
 

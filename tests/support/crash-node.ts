@@ -3,6 +3,7 @@ import { fsyncSync, openSync, writeSync } from 'node:fs';
 import { startApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
+import './crash-lifeline.ts';
 
 /**
  * A node that dies by SIGKILL when it passes CRASH_AT for the CRASH_PASS-th time, and says so in

@@ -32,7 +32,10 @@ export interface Ended {
   readonly afterMs: number;
 }
 
-/** A node under a supervisor, which starts it again at once when it dies, and without its fault. */
+/**
+ * A node under a supervisor, which starts it again at once when it dies: with the next of its
+ * faults, and when all have fired as production runs it.
+ */
 export interface SupervisedNode {
   readonly name: string;
   readonly role: Role;
@@ -49,7 +52,7 @@ export interface SupervisedNode {
 }
 
 export interface Nodes extends AsyncDisposable {
-  start(options: { role: Role; fault?: Fault }): Promise<SupervisedNode>;
+  start(options: { role: Role; faults?: readonly Fault[] }): Promise<SupervisedNode>;
   all(): readonly SupervisedNode[];
   /** Nodes that ended although nobody and no fault had killed them. */
   strange(): readonly string[];
@@ -69,15 +72,15 @@ export function createNodes(options: {
     if (notes.length > NOTES_MAX) notes.shift();
   };
   return {
-    async start({ role, fault }) {
+    async start({ role, faults = [] }) {
       const name = `${role}-${nodes.length + 1}`;
       const record = join(options.folder, `${name}.fired`);
       const environment = { ...options.environment, ROLE: role };
-      const node = supervise({ name, role, fault, record, environment, strange, note });
+      const node = supervise({ name, role, faults, record, environment, strange, note });
       nodes.push(node);
       await until(() => node.hasStarted || node.generation > 1, {
         what: `${name} starting: ${notes.join('\n')}`,
-        timeoutMs: 30_000,
+        timeoutMs: 60_000,
       });
       return node;
     },
@@ -93,7 +96,7 @@ export function createNodes(options: {
 interface Supervision {
   readonly name: string;
   readonly role: Role;
-  readonly fault: Fault | undefined;
+  readonly faults: readonly Fault[];
   readonly record: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly strange: string[];
@@ -101,7 +104,7 @@ interface Supervision {
 }
 
 function supervise(supervision: Supervision): SupervisedNode & { end(): Promise<void> } {
-  const { name, role, fault, record, environment, strange, note } = supervision;
+  const { name, role, faults, record, environment, strange, note } = supervision;
   let generation = 0;
   let isEnding = false;
   let url: string | null = null;
@@ -110,11 +113,15 @@ function supervise(supervision: Supervision): SupervisedNode & { end(): Promise<
 
   function spawnNode(): ChildProcess {
     generation += 1;
-    const isFaulty = fault !== undefined && generation === 1;
-    const faults = { CRASH_AT: fault?.at, CRASH_PASS: String(fault?.pass), CRASH_RECORD: record };
-    const started = spawn(process.execPath, ['--import', LIFELINE, isFaulty ? FAULTY : MAIN], {
+    const fault = faults[generation - 1];
+    const orders = fault && {
+      CRASH_AT: fault.at,
+      CRASH_PASS: String(fault.pass),
+      CRASH_RECORD: record,
+    };
+    const started = spawn(process.execPath, ['--import', LIFELINE, fault ? FAULTY : MAIN], {
       stdio: ['pipe', 'pipe', 'pipe'],
-      env: { PATH: process.env['PATH'], ...environment, ...(isFaulty && faults) },
+      env: { PATH: process.env['PATH'], ...environment, ...orders },
     });
     // Its end is told by `exit`; the pipes may break before.
     started.stdin.on('error', () => {});

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import type { Delays } from '../../lab/proxmox/options.ts';
 import { type Proxmox, startProxmox } from '../../lab/proxmox/server.ts';
 import { hashPassword } from '../../src/http/auth/passwords.ts';
 import type { Database } from '../../src/storage/database.ts';
@@ -13,9 +14,11 @@ import { createNodes, type Nodes } from './crash-nodes.ts';
 const ACCOUNT = { username: 'carol', password: 'correct horse' };
 const COMPILE_CACHE = join(tmpdir(), 'zpack-crash-compile-cache');
 
-const DELAYS = {
+const DELAYS: Delays = {
   cloneMs: 40,
+  createMs: 1,
   configureMs: 1,
+  resizeMs: 1,
   startMs: 20,
   stopMs: 20,
   destroyMs: 20,
@@ -36,6 +39,7 @@ export interface CrashWorldOptions {
   /** Migrated and empty. It is the caller's to drop. */
   readonly database: Database & { readonly url: string };
   readonly redisUrl: string;
+  readonly delays?: Partial<Delays>;
 }
 
 /** Everything but the nodes, which a test starts, kills and finds started again. */
@@ -45,8 +49,9 @@ export async function startCrashWorld(options: CrashWorldOptions): Promise<Crash
   const folder = await mkdtemp(join(tmpdir(), 'zpack-crash-'));
   opened.defer(() => rm(folder, { recursive: true, force: true }));
   const agentToken = randomBytes(12).toString('hex');
+  const delays = { ...DELAYS, ...options.delays };
   const proxmox = opened.use(
-    await startProxmox({ dataDir: join(folder, 'proxmox'), delays: DELAYS, agentToken }),
+    await startProxmox({ dataDir: join(folder, 'proxmox'), delays, agentToken }),
   );
   const caFile = join(folder, 'ca.pem');
   await writeFile(caFile, proxmox.ca);
@@ -67,7 +72,7 @@ export async function startCrashWorld(options: CrashWorldOptions): Promise<Crash
     AGENT_TEMPLATE_VMID: String(proxmox.templateVmid),
     ZLH_AGENT_TOKEN: agentToken,
     // Kept short, so that what a dead node held is free again soon.
-    EFFECT_LEASE_MS: '2000',
+    EFFECT_LEASE_MS: '1500',
     JWT_SECRET: randomBytes(24).toString('hex'),
   };
   await createUsers(database.prisma).upsert({

@@ -17,6 +17,9 @@ type Fields<Kind extends EffectKind> = Omit<EffectOf<Kind>, 'kind' | 'opId' | 'v
 /** Unix ms. The runtime stamps every event, also the timers that it delivers. */
 const atOf = (event: { type: string }): number => (event as { at?: number }).at ?? 0;
 
+/** Where the container ought to be: Proxmox's own list of it lags behind. */
+export const at = ({ node }: InstanceContext) => ({ node });
+
 /** Takes the host lane and asks a worker to make the call. */
 export const beginHostOp = <Kind extends EffectKind>(
   region: Region,

@@ -148,11 +148,11 @@ export type Effect = { readonly opId: string; readonly vmid: number; readonly id
       readonly cpuCores: number;
       readonly memoryMiB: number;
     }
-  | { readonly kind: 'container.start' }
-  | { readonly kind: 'container.stop' }
-  | { readonly kind: 'container.observe' }
-  | { readonly kind: 'container.address' }
-  | { readonly kind: 'container.destroy' }
+  | { readonly kind: 'container.start'; readonly node: string | null }
+  | { readonly kind: 'container.stop'; readonly node: string | null }
+  | { readonly kind: 'container.observe'; readonly node: string | null }
+  | { readonly kind: 'container.address'; readonly node: string | null }
+  | { readonly kind: 'container.destroy'; readonly node: string | null }
   | {
       readonly kind: 'agent.configure';
       readonly ip: string;

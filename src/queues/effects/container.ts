@@ -18,14 +18,20 @@ export async function findContainer(
   { vmid, id }: { vmid: number; id: string },
   hint?: string | null,
 ): Promise<Found | null> {
-  const listed = await proxmox.findContainer(vmid);
-  const nodes = new Set([listed?.node, hint].filter((node) => typeof node === 'string'));
-  for (const node of nodes) {
-    const config = await proxmox.readConfig({ node, vmid });
-    if (!config) continue;
-    return { place: { node, vmid }, config, isOurs: readMarker(config.description) === id };
+  const asked = new Set<string>();
+  for (;;) {
+    const listed = (await proxmox.findContainer(vmid))?.node;
+    const nodes = new Set([listed, hint].filter((node) => typeof node === 'string'));
+    const unasked = nodes.difference(asked);
+    for (const node of unasked) {
+      asked.add(node);
+      const config = await proxmox.readConfig({ node, vmid });
+      if (!config) continue;
+      return { place: { node, vmid }, config, isOurs: readMarker(config.description) === id };
+    }
+    // Listed on a node that does not know it: gone, or moved since. Then the list names another.
+    if (listed === undefined || !unasked.has(listed)) return null;
   }
-  return null;
 }
 
 /** The container of this very instance. Nothing without our marker is ever touched. */

@@ -30,9 +30,9 @@ export function createPower(options: PowerOptions): Pick<Performers, PowerKind> 
       return { type: 'container.configured', opId };
     },
 
-    async 'container.start'({ vmid, id, opId }, performance) {
+    async 'container.start'({ vmid, id, opId, node }, performance) {
       await tasks.attach(performance);
-      const { place } = await requireContainer(proxmox, { vmid, id });
+      const { place } = await requireContainer(proxmox, { vmid, id }, node);
       if ((await proxmox.readStatus(place))?.status !== 'running') {
         await ignoring('already_running', async () =>
           tasks.follow(opId, await proxmox.startContainer(place), performance),
@@ -41,9 +41,9 @@ export function createPower(options: PowerOptions): Pick<Performers, PowerKind> 
       return { type: 'container.started', opId };
     },
 
-    async 'container.stop'({ vmid, id, opId }, performance) {
+    async 'container.stop'({ vmid, id, opId, node }, performance) {
       await tasks.attach(performance);
-      const { place } = await requireContainer(proxmox, { vmid, id });
+      const { place } = await requireContainer(proxmox, { vmid, id }, node);
       if ((await proxmox.readStatus(place))?.status !== 'stopped') {
         const shutdown = { ...place, timeoutS: options.shutdownTimeoutS, forceStop: true };
         await ignoring('not_running', async () =>
@@ -53,8 +53,8 @@ export function createPower(options: PowerOptions): Pick<Performers, PowerKind> 
       return { type: 'container.stopped', opId };
     },
 
-    async 'container.observe'({ vmid, id, opId }) {
-      const found = await findContainer(proxmox, { vmid, id });
+    async 'container.observe'({ vmid, id, opId, node }) {
+      const found = await findContainer(proxmox, { vmid, id }, node);
       const status = found?.isOurs ? await proxmox.readStatus(found.place) : null;
       return {
         type: 'host.observed',
@@ -64,8 +64,8 @@ export function createPower(options: PowerOptions): Pick<Performers, PowerKind> 
       };
     },
 
-    async 'container.address'({ vmid, id, opId }, { signal }) {
-      const { place } = await requireContainer(proxmox, { vmid, id });
+    async 'container.address'({ vmid, id, opId, node }, { signal }) {
+      const { place } = await requireContainer(proxmox, { vmid, id }, node);
       const ip = await poll(async () => (await proxmox.listAddresses(place))[0] ?? null, {
         signal,
         pollMs,

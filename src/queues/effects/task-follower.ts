@@ -48,14 +48,16 @@ export function createTaskFollower(proxmox: Tasks, pollMs: number) {
   };
 }
 
-/** For an outcome that is what we wanted, said as an error. */
+type Harmless = 'already_running' | 'not_running' | 'container_missing' | 'vmid_taken';
+
+/** For outcomes that are what we wanted, said as an error. */
 export async function ignoring(
-  reason: 'already_running' | 'not_running' | 'container_missing' | 'vmid_taken',
+  reasons: Harmless | readonly Harmless[],
   act: () => Promise<unknown>,
 ): Promise<void> {
   try {
     await act();
   } catch (error) {
-    if (!failedBecause(error, reason)) throw error;
+    if (!failedBecause(error, ...[reasons].flat())) throw error;
   }
 }

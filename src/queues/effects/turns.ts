@@ -9,15 +9,29 @@ export function createTurns() {
   ): Promise<Result> {
     const before = tails.get(subject);
     const { promise: mine, resolve: leave } = Promise.withResolvers<void>();
-    const tail = before === undefined ? mine : before.then(() => mine);
+    // Who leaves early does not let the next one in before those ahead have left too.
+    const tail = Promise.all([before, mine]).then(() => {
+      if (tails.get(subject) === tail) tails.delete(subject);
+    });
     tails.set(subject, tail);
     try {
-      await before;
-      signal.throwIfAborted();
+      await turnOf(before, signal);
       return await act();
     } finally {
       leave();
-      if (tails.get(subject) === tail) tails.delete(subject);
     }
   };
+}
+
+/** @throws the signal's reason, as soon as it gives up */
+async function turnOf(before: Promise<void> | undefined, signal: AbortSignal): Promise<void> {
+  const aborted = Promise.withResolvers<void>();
+  const giveUp = () => aborted.resolve();
+  signal.addEventListener('abort', giveUp, { once: true });
+  try {
+    if (!signal.aborted) await Promise.race([before, aborted.promise]);
+    signal.throwIfAborted();
+  } finally {
+    signal.removeEventListener('abort', giveUp);
+  }
 }

@@ -5,7 +5,7 @@ import type { ActorSystem } from '../../actors/system.ts';
 import { NotFoundError } from '../../errors.ts';
 import type { DueTimer, Timers } from '../../storage/timers.ts';
 
-const BATCH_MAX = 500;
+const PAGE_MAX = 500;
 const timerJob = z.object({ instanceId: z.string() });
 
 interface Dependencies {
@@ -31,13 +31,19 @@ export function createTimerProcessor({ timers, actors }: Dependencies) {
     }
   }
 
+  /** All of them, page by page: one instance that cannot be stepped keeps no other from it. */
   async function deliverDue(instanceId?: string): Promise<void> {
-    const options = { limit: BATCH_MAX, ...(instanceId !== undefined && { instanceId }) };
-    const due = await timers.listDue(options);
-    const results = await Promise.allSettled(due.map(deliver));
-    const failed = results.find((result) => result.status === 'rejected');
-    // One instance that cannot be stepped has not kept the others from it.
-    if (failed) throw failed.reason;
+    const subject = { limit: PAGE_MAX, ...(instanceId !== undefined && { instanceId }) };
+    const failures: unknown[] = [];
+    let page = await timers.listDue(subject);
+    for (;;) {
+      const results = await Promise.allSettled(page.map(deliver));
+      for (const result of results) if (result.status === 'rejected') failures.push(result.reason);
+      const after = page.at(-1);
+      if (!after || page.length < PAGE_MAX) break;
+      page = await timers.listDue({ ...subject, after });
+    }
+    if (failures.length > 0) throw failures[0];
   }
 
   return {

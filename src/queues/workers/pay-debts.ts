@@ -14,16 +14,24 @@ interface Dependencies {
 
 /** Removes what deleted instances left behind. Activation is the retry; nothing is retried inside. */
 export function createDebtCollector({ debts, destroy, logger }: Dependencies) {
-  async function collect(debt: Debt): Promise<void> {
+  async function collect(debt: Debt, shutdown: AbortSignal): Promise<void> {
     const { vmid, instanceId } = debt;
-    const subject = { kind: 'container.destroy', opId: '', vmid, id: instanceId } as const;
+    const subject = {
+      kind: 'container.destroy',
+      opId: '',
+      vmid,
+      id: instanceId,
+      node: null,
+    } as const;
     try {
       await destroy(subject, {
         upid: null,
-        signal: AbortSignal.timeout(ATTEMPT_TIMEOUT_MS),
+        signal: AbortSignal.any([shutdown, AbortSignal.timeout(ATTEMPT_TIMEOUT_MS)]),
         progress: async () => {},
       });
     } catch (error) {
+      // Another node goes on where we were: that says nothing of the debt.
+      if (shutdown.aborted) return;
       logger.warn({ debt: debt.id, vmid, err: error }, 'a debt could not be paid');
       const code = error instanceof UpstreamError ? error.reason : 'internal_error';
       const message =
@@ -33,7 +41,10 @@ export function createDebtCollector({ debts, destroy, logger }: Dependencies) {
     await debts.pay(debt);
   }
 
-  return async (): Promise<void> => {
-    for (const debt of await debts.list(BATCH_MAX)) await collect(debt);
+  return async (shutdown: AbortSignal): Promise<void> => {
+    for (const debt of await debts.list(BATCH_MAX)) {
+      if (shutdown.aborted) return;
+      await collect(debt, shutdown);
+    }
   };
 }

@@ -4,7 +4,7 @@ import { UnrecoverableError } from 'bullmq';
 import { z } from 'zod';
 
 import type { ObserveCheckpoint } from '../../actors/checkpoint.ts';
-import type { ActorSystem } from '../../actors/system.ts';
+import type { ActorSystem, TellOptions } from '../../actors/system.ts';
 import { ControlPlaneError, NotFoundError, UpstreamError } from '../../errors.ts';
 import { callOf } from '../../machines/instance/calls.ts';
 import type { Effect, InstanceContext, Op } from '../../machines/instance/types.ts';
@@ -53,14 +53,22 @@ export function createEffectProcessor(dependencies: EffectWorkerDependencies) {
     }
   }
 
+  async function tell({ instanceId }: OutboxEntry, event: ToldEvent, options: TellOptions) {
+    try {
+      await actors.tell({ kind: 'instance', id: instanceId }, event, options);
+    } catch (error) {
+      // The actor went into the archive meanwhile, and its effects with it.
+      if (!(error instanceof NotFoundError)) throw error;
+    }
+  }
+
   async function perform(entry: OutboxEntry, effect: Effect, { upid }: Op, signal: AbortSignal) {
-    const address = { kind: 'instance', id: entry.instanceId };
     const act = performers[effect.kind] as Perform<Effect['kind']>;
     const outcome = await act(effect as never, {
       upid,
       signal,
       progress: (event, id) =>
-        actors.tell(address, event, id === undefined ? {} : { eventId: `${entry.key}#${id}` }),
+        tell(entry, event, id === undefined ? {} : { eventId: `${entry.key}#${id}` }),
     });
     observe?.('effect.after');
     return outcome;
@@ -69,6 +77,8 @@ export function createEffectProcessor(dependencies: EffectWorkerDependencies) {
   return async (job: EffectJob, shutdown: AbortSignal): Promise<void> => {
     const data = effectJob.safeParse(job.data);
     if (!data.success) throw new UnrecoverableError(z.prettifyError(data.error));
+    // What a closing worker still fetches is left to whoever goes on.
+    if (shutdown.aborted) return;
     const token = randomUUID();
     const entry = await outbox.claim(data.data.key, token, leaseMs);
     if (!entry) return;
@@ -92,10 +102,7 @@ export function createEffectProcessor(dependencies: EffectWorkerDependencies) {
     // Aborted: superseded, or handed back to whoever goes on. The sweep sees to it.
     if (!outcome) return;
     observe?.('tell.before');
-    await actors.tell({ kind: 'instance', id: entry.instanceId }, outcome, {
-      eventId: `${entry.key}#end`,
-      completes: entry.key,
-    });
+    await tell(entry, outcome, { eventId: `${entry.key}#end`, completes: entry.key });
     lease.settled();
   };
 }

@@ -3,7 +3,8 @@ import type { Queues } from '../queues.ts';
 
 export interface Sweep {
   readonly everyMs: number;
-  readonly run: () => Promise<void>;
+  /** Ends early when the signal says that this node shuts down. */
+  readonly run: (shutdown: AbortSignal) => Promise<void>;
 }
 
 export type Sweeps = Readonly<Record<string, Sweep>>;
@@ -11,10 +12,20 @@ export type Sweeps = Readonly<Record<string, Sweep>>;
 /** Schedulers live in Redis and die with its data: they are written again this often. */
 const KEEP_MS = 5_000;
 
-/** A sweep takes no input and does not retry: the next one is the retry. */
-export function createSweepProcessor(sweeps: Sweeps) {
-  return async (job: { readonly name: string }): Promise<void> => {
-    await sweeps[job.name]?.run();
+/**
+ * A sweep takes no input and does not retry: the next one is the retry. One that takes longer
+ * than its interval is not begun again beside itself, or it would take the slots of the others.
+ */
+export function createSweepProcessor(sweeps: Sweeps, shutdown: AbortSignal) {
+  const running = new Set<string>();
+  return async ({ name }: { readonly name: string }): Promise<void> => {
+    if (running.has(name) || shutdown.aborted) return;
+    running.add(name);
+    try {
+      await sweeps[name]?.run(shutdown);
+    } finally {
+      running.delete(name);
+    }
   };
 }
 

@@ -1,7 +1,14 @@
 import { and, not } from 'xstate';
 
 import { instanceSetup } from '../setup.ts';
-import { beginHostOp, failHost, releaseHostLane, rememberTask, resetAttempts } from '../steps.ts';
+import {
+  at,
+  beginHostOp,
+  failHost,
+  releaseHostLane,
+  rememberTask,
+  resetAttempts,
+} from '../steps.ts';
 
 const H = { region: 'host' } as const;
 const seen = (power: 'running' | 'stopped' | 'absent') =>
@@ -52,7 +59,7 @@ export const host = instanceSetup.createStateConfig({
       initial: 'performing',
       states: {
         performing: {
-          entry: beginHostOp('host', 'start', 'container.start', () => ({})),
+          entry: beginHostOp('host', 'start', 'container.start', at),
         },
         pausing: {
           entry: releaseHostLane,
@@ -86,7 +93,7 @@ export const host = instanceSetup.createStateConfig({
       entry: resetAttempts('host'),
       initial: 'performing',
       states: {
-        performing: { entry: beginHostOp('host', 'stop', 'container.stop', () => ({})) },
+        performing: { entry: beginHostOp('host', 'stop', 'container.stop', at) },
         pausing: { entry: releaseHostLane, after: { hostPause: 'performing' } },
       },
       on: {
@@ -106,7 +113,7 @@ export const host = instanceSetup.createStateConfig({
         observing: {
           description: 'Asking Proxmox',
           tags: 'transient',
-          entry: beginHostOp('host', 'observe', 'container.observe', () => ({})),
+          entry: beginHostOp('host', 'observe', 'container.observe', at),
           on: {
             'host.observed': observations,
             'effect.failed': { guard: 'isHostOp', target: 'waiting' },

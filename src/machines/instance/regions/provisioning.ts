@@ -1,6 +1,7 @@
 import { instanceSetup } from '../setup.ts';
 import {
   acceptWish,
+  at,
   beginAgentOp,
   beginHostOp,
   failProvisioning,
@@ -114,7 +115,7 @@ export const provisioning = instanceSetup.createStateConfig({
       initial: 'performing',
       states: {
         performing: {
-          entry: beginHostOp('provisioning', 'address', 'container.address', () => ({})),
+          entry: beginHostOp('provisioning', 'address', 'container.address', at),
         },
         pausing: { entry: releaseHostLane, ...performAgain },
       },
@@ -238,7 +239,7 @@ export const provisioning = instanceSetup.createStateConfig({
           initial: 'performing',
           states: {
             performing: {
-              entry: beginHostOp('provisioning', 'destroy', 'container.destroy', () => ({})),
+              entry: beginHostOp('provisioning', 'destroy', 'container.destroy', at),
             },
             pausing: { entry: releaseHostLane, ...performAgain },
           },
