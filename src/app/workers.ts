@@ -6,11 +6,14 @@ import { createLostEffectsSweep } from '../queues/workers/find-lost-effects.ts';
 import { createDebtCollector } from '../queues/workers/pay-debts.ts';
 import { createEffectProcessor } from '../queues/workers/perform-effects.ts';
 import type { Sweeps } from '../queues/workers/sweep.ts';
+import { createInstanceStore } from '../storage/instance-store.ts';
 import { createOutbox } from '../storage/outbox.ts';
 import { createTimers } from '../storage/timers.ts';
 import type { Foundation } from './foundation.ts';
 
 const MINUTE_MS = 60_000;
+/** A request may be repeated under its Idempotency-Key for this long. */
+const ANSWERS_KEPT_MS = 48 * 60 * MINUTE_MS;
 /** A reservation that came to nothing is given back after this. */
 const ABANDONED_AFTER_MS = 10 * MINUTE_MS;
 
@@ -36,6 +39,10 @@ export async function startWorkerRole(foundation: Foundation): Promise<AsyncDisp
     },
     timers: { everyMs: 1_000, run: () => timers.deliverDue() },
     debts: { everyMs: 15_000, run: payDebts },
+    answers: {
+      everyMs: 60 * MINUTE_MS,
+      run: () => createInstanceStore(database.pool).forgetAnswers(ANSWERS_KEPT_MS),
+    },
     reservations: {
       everyMs: MINUTE_MS,
       run: async () => void (await vmids.releaseAbandoned(ABANDONED_AFTER_MS)),

@@ -34,6 +34,8 @@ export interface InstanceStore {
    */
   create(creation: Creation): Promise<'created' | 'repeated'>;
   findAnswer(request: Pick<IdempotentRequest, 'userId' | 'key'>): Promise<StoredAnswer | null>;
+  /** Answers older than `ageMs` are not replayed any more. */
+  forgetAnswers(ageMs: number): Promise<void>;
 }
 
 export function createInstanceStore(pool: Pool): InstanceStore {
@@ -85,6 +87,17 @@ export function createInstanceStore(pool: Pool): InstanceStore {
           throw toStorageError(error, 'look up an idempotency key');
         });
       return rows[0] ?? null;
+    },
+    async forgetAnswers(ageMs) {
+      await pool
+        .query(
+          `DELETE FROM idempotency_key
+           WHERE created_at < now() - $1 * interval '1 millisecond'`,
+          [ageMs],
+        )
+        .catch((error: unknown) => {
+          throw toStorageError(error, 'forget idempotency keys');
+        });
     },
   };
 }

@@ -135,3 +135,15 @@ test('creations of two nodes at once number the journal densely', async () => {
   expect(seqs).toEqual(Array.from({ length: 10 }, (_, i) => i + 1));
   expect(await t.rows('SELECT last_seq FROM journal_head')).toEqual([{ last_seq: '10' }]);
 });
+
+test('an answer is replayed for a while, and then forgotten', async () => {
+  await using t = await setUp();
+  await t.one.create(creationOf(5001, 'old'));
+  await t.one.create(creationOf(5002, 'young'));
+  await t.rows(`UPDATE idempotency_key SET created_at = now() - interval '3 h' WHERE key = 'old'`);
+
+  await t.two.forgetAnswers(2 * 3_600_000);
+
+  expect(await t.one.findAnswer({ userId: 'u-1', key: 'old' })).toBeNull();
+  expect(await t.one.findAnswer({ userId: 'u-1', key: 'young' })).toMatchObject({ status: 202 });
+});
