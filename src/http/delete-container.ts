@@ -85,7 +85,13 @@ export function createContainerDeletion(dependencies: DeleteContainerDependencie
     if (!maySee(principal, instance.state.context.customerId)) {
       throw new NotFoundError(`there is no container ${vmid}`);
     }
-    await deleteInstance(instance, principal, force);
+    try {
+      await deleteInstance(instance, principal, force);
+    } catch (error) {
+      // An earlier deletion came to its end between our look and our wish.
+      if (error instanceof NotFoundError) return deleteRemains(vmid, principal);
+      throw error;
+    }
     const after = await instances.findByVmid(vmid);
     return { outcome: 'deleting', instance: after?.id === instance.id ? after : instance };
   };

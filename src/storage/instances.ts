@@ -23,6 +23,10 @@ export interface Instances {
   findByVmid(vmid: number): Promise<Instance | null>;
   /** By VMID. `customerId: null`: everybody's. */
   list(customerId: string | null): Promise<readonly Instance[]>;
+  /** The VMIDs of all instances that live. */
+  listVmids(): Promise<readonly number[]>;
+  /** Which of these instances have lived with us, and live no more. */
+  filterArchived(ids: readonly string[]): Promise<readonly string[]>;
   /** Former lives of a VMID, the latest first. */
   listArchived(vmid: number): Promise<readonly ArchivedInstance[]>;
 }
@@ -58,6 +62,15 @@ export function createInstances(prisma: PrismaClient): Instances {
         select: SELECT,
       });
       return rows.map(toInstance);
+    },
+    async listVmids() {
+      const rows = await prisma.containerInstance.findMany({ select: { vmid: true } });
+      return rows.map(({ vmid }) => vmid);
+    },
+    async filterArchived(ids) {
+      const where = { id: { in: [...ids] } };
+      const rows = await prisma.deletedInstance.findMany({ where, select: { id: true } });
+      return rows.map(({ id }) => id);
     },
     listArchived: (vmid) =>
       prisma.deletedInstance.findMany({

@@ -48,7 +48,7 @@ describe.concurrent('whatever ends, and whenever', () => {
     const seed = chooseSeed();
     console.log(`CRASH_SEED=${seed} repeats these times`);
     await using world = await startWorld(['all', 'all']);
-    const storm = createStorm({ seed, pauseMinMs: 100, pauseMaxMs: 700 });
+    const storm = createStorm({ seed, pauseMinMs: 100, pauseMaxMs: 500 });
 
     const [killed, lives] = await Promise.all([
       storm.rage(world.nodes, KILLS),

@@ -23,7 +23,7 @@ interface Ask {
 /** A client as patient as a good one is: what gets no answer it asks for again, elsewhere. */
 export interface CrashClient {
   /** Answers with anything but 503; an answer that was lost is asked for again. */
-  ask(ask: Ask): Promise<Answer>;
+  ask(ask: Ask): Promise<Answer & { readonly attempts: number }>;
   /** One attempt. null: the answer was lost, so nobody knows whether anything was done. */
   askOnce(ask: Ask): Promise<Answer | null>;
 }
@@ -65,11 +65,11 @@ export function createCrashClient(options: {
     }
   }
 
-  async function persist(attempt: () => Promise<Answer | null>, what: string): Promise<Answer> {
+  async function persist(attempt: () => Promise<Answer | null>, what: string) {
     const deadline = performance.now() + GIVE_UP_MS;
-    for (;;) {
+    for (let attempts = 1; ; attempts += 1) {
       const answer = await attempt();
-      if (answer && answer.status !== 503) return answer;
+      if (answer && answer.status !== 503) return { ...answer, attempts };
       if (performance.now() > deadline) {
         throw new Error(`${what}: no answer for ${GIVE_UP_MS} ms, at last ${answer?.status}`);
       }
