@@ -86,10 +86,8 @@ async function becomeReady(client: CrashClient, vmid: number): Promise<void> {
 export async function remove(client: CrashClient, vmid: number): Promise<void> {
   const deadline = performance.now() + GIVE_UP_MS;
   const path = `/api/containers/${vmid}?force=true`;
-  for (let asked = 0; ; ) {
+  for (;;) {
     const answer = await client.ask({ method: 'DELETE', path, headers: WAIT });
-    asked += answer.attempts;
-    // A repeated wish may come in the very moment in which the first one is fulfilled.
     expectStatus(answer, [200, 202], `deleting ${vmid}`);
     if (answer.status !== 202) break;
     if (performance.now() > deadline) throw new Error(`${vmid} is not deleted`);
