@@ -85,7 +85,7 @@ async function measureCases(services: Services, machine: MachineName): Promise<v
     openDatabase({ url: services.databaseUrl, connectionsMax: 12, onError: console.error }),
   );
   const { pool } = database;
-  const gauges = opened.use(createGauges({ pool, redisUrl: services.redisUrl }));
+  const gauges = opened.use(createGauges(services));
   const perEvent = await createTransactionPerEvent(pool, machine);
 
   for (const instances of numbers(flags.instances)) {
@@ -112,9 +112,9 @@ async function measureCases(services: Services, machine: MachineName): Promise<v
               results.get('actors')?.at(-1)?.batch ?? results.get('http')?.at(-1)?.batch ?? clients,
             );
             const ids = cursors.map(({ id }) => id);
-            const figures = await runUpdateFloor(pool, { lives, ids, batch, ...time });
-            const cpuUs = { node: 0, clients: 0, postgres: 0, redis: 0 };
-            add(path, { ...figures, batch, conflicts: 0, commitMs: figures.p50Ms, cpuUs });
+            const floor = { lives, ids, batch, measureMs: time.measureMs };
+            const measured = await gauges.whole(() => runUpdateFloor(pool, floor));
+            add(path, { ...measured, batch, commitMs: measured.p50Ms });
           }
         }
       }

@@ -16,7 +16,8 @@ export type ClientMessage =
   | { readonly phase: 'begin' | 'end'; readonly cpu: NodeJS.CpuUsage }
   | { readonly phase: 'done'; readonly figures: Figures; readonly cursors: readonly Cursor[] };
 
-const say = (message: ClientMessage) => process.send?.(message);
+const say = (message: ClientMessage) =>
+  new Promise<void>((resolve) => void process.send?.(message, undefined, {}, () => resolve()));
 
 const [order] = (await once(process, 'message')) as [ClientOrder];
 const { url, tokens, clients } = order;
@@ -37,8 +38,8 @@ const figures = await runLoad(
     const text = await body.text();
     if (statusCode !== 200) throw new Error(`${statusCode} ${text}`);
   },
-  (phase) => say({ phase, cpu: process.cpuUsage() }),
+  (phase) => void say({ phase, cpu: process.cpuUsage() }),
 );
-say({ phase: 'done', figures, cursors: order.cursors });
+await say({ phase: 'done', figures, cursors: order.cursors });
 await Promise.all(connections.map((connection) => connection.close()));
 process.disconnect();

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { setTimeout as delay } from 'node:timers/promises';
 
 import { advance, type Cursor, type Life, nextSending, type Sending } from './lives.ts';
 
@@ -46,11 +47,11 @@ export async function runLoad(
   }
 
   const marks = [
-    setTimeout(() => void onMeasure('begin'), warmUpMs),
-    setTimeout(() => void onMeasure('end'), warmUpMs + measureMs),
+    delay(warmUpMs).then(() => onMeasure('begin')),
+    delay(warmUpMs + measureMs).then(() => onMeasure('end')),
   ];
-  await Promise.all(Array.from({ length: clients }, (_, client) => runClient(client)));
-  for (const mark of marks) clearTimeout(mark);
+  const all = Array.from({ length: clients }, (_, client) => runClient(client));
+  await Promise.all([...all, ...marks]);
   latencies.sort((a, b) => a - b);
   const at = (share: number) => latencies[Math.floor(latencies.length * share)] ?? Number.NaN;
   return {

@@ -29,12 +29,14 @@ export interface NodeOptions {
   readonly databaseUrl: string;
   readonly redisUrl: string;
   readonly machine: MachineName;
+  readonly cacheMax?: number;
 }
 
 /** The parts of an API node as app/foundation.ts puts them together, with a machine of choice. */
-export async function startNode({ databaseUrl, redisUrl, machine }: NodeOptions): Promise<Node> {
+export async function startNode(options: NodeOptions): Promise<Node> {
+  const { databaseUrl, redisUrl, machine, cacheMax } = options;
   await using opened = new AsyncDisposableStack();
-  const onError = (error: unknown) => console.error(error);
+  const onError = (error: unknown) => console.error(String(error));
   const database = opened.use(openDatabase({ url: databaseUrl, connectionsMax: 12, onError }));
   const openRedis = () => {
     const redis = new Redis(redisUrl, { maxRetriesPerRequest: null });
@@ -62,8 +64,10 @@ export async function startNode({ databaseUrl, redisUrl, machine }: NodeOptions)
     definitions: { instance: MACHINES[machine] },
     now: Date.now,
     nodeId: randomBytes(6).toString('hex'),
+    ...(cacheMax !== undefined && { cacheMax }),
   });
   actors.onCommitted(relay.announce);
+  feed.subscribe(actors.heard);
   const closing = opened.move();
   return { database, actors, counts, [Symbol.asyncDispose]: () => closing.disposeAsync() };
 }
@@ -100,8 +104,7 @@ export async function deliver(
   return asked.version;
 }
 
-/** Rows were rewritten behind the node's back: it forgets them, and then holds all it can. */
+/** Rows were rewritten behind the node's back: it reads, and so remembers, them as they are. */
 export async function recall(actors: ActorSystem, ids: readonly string[]): Promise<void> {
-  for (const id of ids) actors.forget(id);
   await Promise.all(ids.map((id) => actors.read({ kind: 'instance', id })));
 }

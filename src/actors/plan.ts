@@ -1,4 +1,4 @@
-import type { AnyMachineSnapshot, AnyStateMachine } from 'xstate';
+import type { AnyMachineSnapshot, AnyStateMachine, AnyStateNode } from 'xstate';
 
 import type { ActorEvent } from './address.ts';
 import type { ArmedTimer, Effect, StoredSnapshot } from './store.ts';
@@ -86,10 +86,37 @@ export function planRows(
   };
 }
 
+/** Restored states without their context. A machine has few of them, and all its actors share. */
+const shapes = new WeakMap<AnyStateMachine, Map<string, AnyMachineSnapshot>>();
+
 /**
  * Always from the stored form, also when a live snapshot is at hand: the order of effects, and
  * with it their keys, would otherwise depend on how the snapshot came about.
  */
 export function restore(machine: AnyStateMachine, stored: StoredSnapshot): AnyMachineSnapshot {
-  return machine.resolveState({ ...stored, historyValue: {} } as never) as AnyMachineSnapshot;
+  const { value, context, status } = stored;
+  const known = shapes.get(machine) ?? new Map<string, AnyMachineSnapshot>();
+  shapes.set(machine, known);
+  const key = `${status} ${JSON.stringify(value)}`;
+  let shape = known.get(key);
+  if (!shape) {
+    const ordered = inDocumentOrder(machine.root, value);
+    shape = machine.resolveState({ value: ordered, status, historyValue: {} } as never);
+    known.set(key, shape as AnyMachineSnapshot);
+  }
+  return { ...shape, context } as AnyMachineSnapshot;
+}
+
+/** The database keeps the keys of an object in an order of its own, which XState would follow. */
+function inDocumentOrder({ states }: AnyStateNode, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  const given = Object.entries(value);
+  const place = new Map(Object.keys(states).map((name, index) => [name, index]));
+  given.sort(([a], [b]) => (place.get(a) ?? 0) - (place.get(b) ?? 0));
+  return Object.fromEntries(
+    given.map(([name, inner]) => {
+      const child = states[name];
+      return [name, child ? inDocumentOrder(child, inner) : inner];
+    }),
+  );
 }

@@ -23,8 +23,8 @@ WITH step AS MATERIALIZED (
       updated_at = now()
   FROM step s
   WHERE c.id = s.id AND c.version = s.version - 1
-    AND NOT EXISTS (
-      SELECT FROM journal j WHERE j.instance_id = s.id AND j.event_id = s."eventId")
+    AND (
+      SELECT j.seq FROM journal j WHERE j.instance_id = s.id AND j.event_id = s."eventId") IS NULL
     AND s."timerId" IS NOT DISTINCT FROM (
       SELECT t.timer_id FROM timer t WHERE t.instance_id = s.id AND t.timer_id = s."timerId"
         AND t.generation = s.generation)
@@ -46,10 +46,12 @@ WITH step AS MATERIALIZED (
   SELECT e.key, t.id, e.kind, e.params
   FROM taken t, jsonb_to_recordset(t.effects) AS e(key text, kind text, params jsonb)
 ), settled AS (
-  DELETE FROM effect e USING taken t WHERE e.key = t.completes
+  DELETE FROM effect WHERE key = ANY (ARRAY(SELECT completes FROM taken))
 ), disarmed AS (
-  DELETE FROM timer r USING taken t, jsonb_array_elements_text(t.cancels) AS c(timer_id)
-  WHERE r.instance_id = t.id AND r.timer_id = c.timer_id
+  DELETE FROM timer r
+  WHERE r.instance_id = ANY (ARRAY(SELECT id FROM taken WHERE cancels <> '[]'))
+    AND (r.instance_id, r.timer_id) IN (
+      SELECT t.id, c.timer_id FROM taken t, jsonb_array_elements_text(t.cancels) AS c(timer_id))
 ), armed AS (
   INSERT INTO timer (instance_id, timer_id, generation, event, due_at)
   SELECT t.id, a."timerId", t.version, a.event, now() + a."delayMs" * interval '1 millisecond'
