@@ -9,10 +9,15 @@ export interface GroupOptions {
   readonly inFlightMax: number;
 }
 
+/** A batch costs about what this many items cost: making smaller ones gains nothing. */
+const SHARE_MIN = 32;
+
 /**
- * Collects what arrives while a batch is on its way and sends it as the next one. There is no
- * linger: an idle system answers at once, a busy one forms large batches by itself. A batch that
- * fails is repeated item by item, so that one bad item cannot take the others down with it.
+ * Collects what arrives while batches are on their way and sends it as the next one. There is no
+ * linger: an idle system answers at once, a busy one forms large batches by itself. What waits is
+ * shared out among the free places: if all went together, all would be answered together and come
+ * back together, and we and the performer would work by turns instead of side by side. A batch
+ * that fails is repeated item by item, so that one bad item cannot take the others down with it.
  */
 export function createGroup<Item, Result>(
   perform: (items: readonly Item[]) => Promise<readonly Result[]>,
@@ -35,8 +40,10 @@ export function createGroup<Item, Result>(
   function flush(): void {
     isScheduled = false;
     while (inFlight < inFlightMax && waiting.length > 0) {
-      const batch = waiting.slice(0, sizeMax);
-      waiting = waiting.slice(sizeMax);
+      const share = Math.ceil(waiting.length / (inFlightMax - inFlight));
+      const size = Math.min(sizeMax, Math.max(share, SHARE_MIN));
+      const batch = waiting.slice(0, size);
+      waiting = waiting.slice(size);
       inFlight += 1;
       void settle(batch).finally(() => {
         inFlight -= 1;

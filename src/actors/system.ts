@@ -93,7 +93,7 @@ export function createActorSystem(options: ActorSystemOptions): ActorSystem {
     memory,
     definitions,
     now,
-    commit: createGroup(store.commit.bind(store), { sizeMax: batchMax, inFlightMax: 1 }),
+    commit: createGroup(store.commit.bind(store), { sizeMax: batchMax, inFlightMax: 2 }),
     committed: (address, step) => announce(address, step),
     observe: options.observe,
   });

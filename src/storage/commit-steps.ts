@@ -7,7 +7,9 @@
  * makes them dense and in commit order: a reader that asks for more than the last one it has
  * seen can miss none. The statement does not wait for the client, so the lock is short.
  *
- * A timer is compared, not asked for with `OR EXISTS`, which is planned as a scan of all timers.
+ * The statement is planned once a connection, perhaps while its tables are still small, and must
+ * bear their growth: what may be large is found by correlated subqueries and `= ANY`, which the
+ * planner cannot turn into a join that reads the whole table (database.ts forbids the plain scan).
  *
  * $1: JSON array of steps, as written by `toRow` of actor-store.ts.
  */
@@ -76,8 +78,8 @@ WITH step AS MATERIALIZED (
 ), moved AS (
   DELETE FROM container_instance c USING step s
   WHERE c.id = s.id AND c.version = s.version - 1
-    AND NOT EXISTS (
-      SELECT FROM journal j WHERE j.instance_id = s.id AND j.event_id = s."eventId")
+    AND (
+      SELECT j.seq FROM journal j WHERE j.instance_id = s.id AND j.event_id = s."eventId") IS NULL
     AND s."timerId" IS NOT DISTINCT FROM (
       SELECT t.timer_id FROM timer t WHERE t.instance_id = s.id AND t.timer_id = s."timerId"
         AND t.generation = s.generation)
@@ -105,9 +107,9 @@ WITH step AS MATERIALIZED (
   SELECT t.id, t.vmid, d.kind, d.code, d.message
   FROM taken t, jsonb_to_recordset(t.context -> 'debts') AS d(kind text, code text, message text)
 ), settled AS (
-  DELETE FROM effect e USING taken t WHERE e.instance_id = t.id
+  DELETE FROM effect WHERE instance_id = ANY (ARRAY(SELECT id FROM taken))
 ), disarmed AS (
-  DELETE FROM timer r USING taken t WHERE r.instance_id = t.id
+  DELETE FROM timer WHERE instance_id = ANY (ARRAY(SELECT id FROM taken))
 ), released AS (
   DELETE FROM vmid_reservation v USING taken t
   WHERE v.instance_id = t.id AND jsonb_array_length(t.context -> 'debts') = 0

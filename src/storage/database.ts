@@ -19,6 +19,9 @@ export function openDatabase({ url, connectionsMax, onError }: DatabaseOptions):
   const pool = new Pool({
     connectionString: url,
     max: connectionsMax,
+    // A plan made while a table is small is kept while it grows: it must use the index from the
+    // beginning. What has no index is still scanned.
+    options: '-c enable_seqscan=off',
     // A statement that hangs must not hold the lock of the journal, nor its caller.
     statement_timeout: 30_000,
     idle_in_transaction_session_timeout: 10_000,

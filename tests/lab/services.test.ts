@@ -31,6 +31,7 @@ import {
   startOwner,
 } from './services-world.ts';
 
+const OUTSIDE_TMP = '/var/tmp';
 const isRoot = process.getuid?.() === 0;
 const NOBODY = 65534;
 vi.setConfig({ testTimeout: 30_000 });
@@ -240,8 +241,9 @@ describe('ownership', () => {
   });
 
   test.runIf(isRoot)('root starts both from a project in a private folder', async () => {
-    // As in root's home; a temporary folder would be opened for the unprivileged user.
-    await using home = await setUp({ parent: cacheDir });
+    // As in root's home; a temporary folder would be opened for the unprivileged user, and the
+    // project itself may lie in one.
+    await using home = await setUp({ parent: OUTSIDE_TMP });
     await chmod(home.path, 0o700);
     const project = join(home.path, 'project');
     const dataDir = join(project, '.lab');
@@ -268,7 +270,7 @@ describe('ownership', () => {
   });
 
   test.runIf(isRoot)('what was kept elsewhere goes with the folder it belonged to', async () => {
-    await using home = await setUp({ parent: cacheDir });
+    await using home = await setUp({ parent: OUTSIDE_TMP });
     const [first, second] = [join(home.path, 'first'), join(home.path, 'second')];
     const runAs = { name: 'nobody', uid: NOBODY, gid: NOBODY };
     const place = (dataDir: string) => placeFolder({ dataDir, name: 'postgres', runAs }, () => {});
