@@ -90,7 +90,7 @@ const postgres = opened.use(
   await startPostgres({ dataDir: join(folder, 'postgres'), durable: false }),
 );
 const redis = opened.use(
-  await startRedis({ dataDir: join(folder, 'redis'), cacheDir: join(root, '.cache/redis') }),
+  await startRedis({ dataDir: join(folder, 'redis'), cacheDir: join(root, '.cache') }),
 );
 const until = performance.now() + MINUTES * 60_000;
 for (let seed = chooseSeed(); performance.now() < until; seed += 1) {

@@ -33,7 +33,7 @@ export async function startServices(): Promise<Services> {
   const redis = opened.use(
     await startRedis({
       dataDir: join(folder, 'redis'),
-      cacheDir: join(ROOT, '.cache/redis'),
+      cacheDir: join(ROOT, '.cache'),
       redisUrl: process.env['REDIS_URL'] || undefined,
     }),
   );

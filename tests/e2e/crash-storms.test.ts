@@ -74,7 +74,7 @@ describe.concurrent('whatever ends, and whenever', () => {
       const dataDir = await mkdtemp(join(tmpdir(), 'zpack-crash-redis-'));
       await using opened = new AsyncDisposableStack();
       opened.defer(() => rm(dataDir, { recursive: true, force: true }));
-      const redis = opened.use(await startRedis({ dataDir, cacheDir: '.cache/redis' }));
+      const redis = opened.use(await startRedis({ dataDir, cacheDir: '.cache' }));
       const connection = opened.adopt(new Redis(redis.url), (client) => client.disconnect());
       await using world = await startWorld(['api', 'api', 'worker', 'worker'], {
         redisUrl: redis.url,

@@ -25,7 +25,7 @@ describe('health', () => {
     await using stack = new AsyncDisposableStack();
     const dataDir = await mkdtemp(join(tmpdir(), 'zpack-redis-'));
     stack.defer(() => rm(dataDir, { recursive: true, force: true }));
-    const redis = await startRedis({ dataDir, cacheDir: '.cache/redis' });
+    const redis = await startRedis({ dataDir, cacheDir: '.cache' });
     const node = stack.use(await app.startNode({ REDIS_URL: redis.url, ROLE: 'api' }));
     const get = (path: string) => fetch(new URL(path, node.url ?? ''));
     const before = await get('/readyz');

@@ -31,7 +31,7 @@ describe('the queue', () => {
 
   test('that loses everything in the middle of a job loses nothing that matters', async () => {
     await using folder = await temporaryFolder();
-    await using own = await startRedis({ dataDir: folder.path, cacheDir: '.cache/redis' });
+    await using own = await startRedis({ dataDir: folder.path, cacheDir: '.cache' });
     await using t = await setUpNodes(own.url);
     const { promise: gate, resolve: open } = Promise.withResolvers<void>();
     const { performers, performed } = createWillingWorld(gate);

@@ -31,7 +31,7 @@ export async function setup(project: TestProject) {
     }),
     startRedis({
       dataDir: join(folder, 'redis'),
-      cacheDir: '.cache/redis',
+      cacheDir: '.cache',
       redisUrl: process.env['REDIS_URL'],
     }),
   ]);
