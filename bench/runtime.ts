@@ -25,6 +25,8 @@ const { values: flags } = parseArgs({
     seconds: { type: 'string', default: '3' },
     warmup: { type: 'string', default: '1.5' },
     paths: { type: 'string', default: 'actors,http,tx,update' },
+    /** How often to repeat a measure that others have disturbed; it counts in the end. */
+    patience: { type: 'string', default: '0' },
     profile: { type: 'string' },
   },
 });

@@ -32,9 +32,6 @@ const { values } = parseArgs({
 const log = (line: string) => process.stderr.write(`${line}\n`);
 
 async function main(): Promise<void> {
-  if (!process.versions.node.startsWith('24.')) {
-    throw new Error(`Node 24 is needed, this is ${process.versions.node}: try "npm rebuild node"`);
-  }
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => stop.abort());

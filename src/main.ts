@@ -7,10 +7,6 @@ import { createLogger } from './telemetry/logger.ts';
  * order inside SHUTDOWN_GRACE_MS; what is in flight is handed back or found by a sweep.
  */
 async function main(): Promise<void> {
-  const needed = 24;
-  if (Number(process.versions.node.split('.')[0]) < needed) {
-    throw new Error(`Node ${needed} is needed, this is ${process.versions.node}: npm rebuild node`);
-  }
   const config = readConfig(process.env);
   const logger = createLogger(config.log.level);
   const app = await startApp({ config, logger });
