@@ -38,7 +38,7 @@ async function configureAgent(agent: string, payload: object): Promise<void> {
 
 describe('the life of a container', () => {
   test('from the clone to a running agent to nothing at all', async () => {
-    await using t = await setUp();
+    await using t = await setUp({ delays: { cloneMs: 500, dhcpMs: 1_500 } });
     const path = '/nodes/pve1/lxc/5001';
 
     const cloning = await t.api.post('/nodes/pve1/lxc/9000/clone', {
@@ -59,7 +59,10 @@ describe('the life of a container', () => {
     await t.api.run('POST', `${path}/status/start`);
     const early = await t.api.get(`${path}/interfaces`);
     const agent = await agentOf(t.proxmox, 5001);
-    const late = await t.api.get(`${path}/interfaces`);
+    const address = await until(
+      async () => ((await t.api.get(`${path}/interfaces`)).data as Interface[])[1]?.inet,
+      { what: 'an address by DHCP' },
+    );
     const running = await t.api.get(`${path}/status/current`);
     await configureAgent(agent, GAME);
     const pids = t.snapshot(5001)?.pids ?? [];
@@ -87,7 +90,7 @@ describe('the life of a container', () => {
       ['lo', '127.0.0.1/8'],
       ['eth0', undefined],
     ]);
-    expect((late.data as Interface[])[1]?.inet).toBe(`${new URL(agent).hostname}/8`);
+    expect(address).toBe(`${new URL(agent).hostname}/8`);
     expect(running.data).toMatchObject({ status: 'running', vmid: 5001, cpus: 2 });
     expect(pids).toHaveLength(2);
     expect(stopped).toBe('OK');
