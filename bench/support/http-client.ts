@@ -1,9 +1,8 @@
 import { once } from 'node:events';
 
-import { Client } from 'undici';
-
 import type { Cursor } from './lives.ts';
 import { type Figures, type Load, runLoad } from './load.ts';
+import { connect } from './raw-http.ts';
 
 /** The clients, in a process of their own: their CPU is not the server's. */
 
@@ -21,25 +20,21 @@ const say = (message: ClientMessage) =>
 
 const [order] = (await once(process, 'message')) as [ClientOrder];
 const { url, tokens, clients } = order;
-const connections = Array.from({ length: clients }, () => new Client(url, { pipelining: 1 }));
+const connections = await Promise.all(Array.from({ length: clients }, () => connect(url)));
 
 const figures = await runLoad(
   order,
   async ({ id, event, completes }, client) => {
-    const { statusCode, body } = await (connections[client] as Client).request({
+    const { status, text } = await (connections[client] as (typeof connections)[number]).request({
       method: 'POST',
       path: `/api/bench/${id}/events`,
-      headers: {
-        'content-type': 'application/json',
-        authorization: `Bearer ${tokens[client % tokens.length]}`,
-      },
+      token: tokens[client % tokens.length] as string,
       body: JSON.stringify({ event, completes }),
     });
-    const text = await body.text();
-    if (statusCode !== 200) throw new Error(`${statusCode} ${text}`);
+    if (status !== 200) throw new Error(`${status} ${text}`);
   },
   (phase) => void say({ phase, cpu: process.cpuUsage() }),
 );
 await say({ phase: 'done', figures, cursors: order.cursors });
-await Promise.all(connections.map((connection) => connection.close()));
+for (const connection of connections) connection.close();
 process.disconnect();

@@ -1,5 +1,4 @@
-import type { Request } from 'express';
-import { Router } from 'express';
+import express, { type Request, type RequestHandler, type Response, Router } from 'express';
 import { z } from 'zod';
 
 import { type ErrorCode, InvalidInputError } from '../errors.ts';
@@ -94,40 +93,71 @@ function toInvalidInput({ issues }: z.ZodError): InvalidInputError {
   return new InvalidInputError(summary, { details: { errors } });
 }
 
+const BODY_MAX = '100kb';
+
 export function createRouter(
   endpoints: readonly AnyEndpoint[],
   authenticate: Authenticate,
 ): Router {
   const router = Router();
+  // After the token: a body that nobody may send is not read. Express 5 forwards what a handler
+  // rejects with to the error middleware.
+  const readBody = express.json({ limit: BODY_MAX });
+  const identify: RequestHandler = async (request, response, next) => {
+    response.locals['principal'] = await authenticate(request.get('authorization'));
+    next();
+  };
   for (const definition of endpoints) {
-    const { method, path, params, query, body, replies, isPublic } = definition;
-    const schema = z.object({ params, query, body, idempotencyKey });
-    const handle = definition.handle as (input: unknown) => Promise<Reply>;
-    // Express 5 forwards a rejected handler to the error middleware: no wrapper needed.
-    router[method](path, async (request, response) => {
-      const principal = isPublic ? null : await authenticate(request.get('authorization'));
-      const headers = readHeaders(request);
-      const input = schema.safeParse({
-        params: request.params,
-        query: request.query,
-        body: request.body ?? {},
-        idempotencyKey: headers.idempotencyKey,
-      });
-      if (!input.success) throw toInvalidInput(input.error);
-      const gone = new AbortController();
-      response.on('close', () => gone.abort());
-      const reply = await handle({ ...input.data, headers, principal, signal: gone.signal });
-      const schemaOfReply = replies[reply.status];
-      if (!schemaOfReply)
-        throw new Error(`${definition.operationId}: undocumented ${reply.status}`);
-      // Our own answer is checked too; if it is wrong that is a bug, hence a 500.
-      const checked = schemaOfReply.parse(reply.body);
-      if (response.destroyed) return;
-      response
-        .status(reply.status)
-        .set(reply.headers ?? {})
-        .json(checked);
-    });
+    const { method, path, body, isPublic } = definition;
+    const before = [...(isPublic ? [] : [identify]), ...(body === nothing ? [] : [readBody])];
+    router[method](path, ...before, createHandler(definition));
   }
   return router;
+}
+
+function createHandler(definition: AnyEndpoint): RequestHandler {
+  const { params, query, body, replies, operationId } = definition;
+  const schema = z.object({ params, query, body, idempotencyKey });
+  const handle = definition.handle as (input: unknown) => Promise<Reply>;
+  return async (request, response) => {
+    const headers = readHeaders(request);
+    const input = schema.safeParse({
+      params: request.params,
+      query: request.query,
+      body: request.body ?? {},
+      idempotencyKey: headers.idempotencyKey,
+    });
+    if (!input.success) throw toInvalidInput(input.error);
+    const principal: unknown = response.locals['principal'];
+    const reply = await handle({
+      ...input.data,
+      headers,
+      principal,
+      // Made for those who look at it: most do not wait for anything.
+      get signal() {
+        return signalOf(response);
+      },
+    });
+    const schemaOfReply = replies[reply.status];
+    if (!schemaOfReply) throw new Error(`${operationId}: undocumented ${reply.status}`);
+    // Our own answer is checked too; if it is wrong that is a bug, hence a 500.
+    send(response, reply, JSON.stringify(schemaOfReply.parse(reply.body)));
+  };
+}
+
+function signalOf(response: Response): AbortSignal {
+  const gone = new AbortController();
+  response.on('close', () => {
+    if (!response.writableFinished) gone.abort();
+  });
+  return gone.signal;
+}
+
+/** What Express does for an answer, without what a JSON answer of ours never needs. */
+function send(response: Response, { status, headers = {} }: Reply, text: string): void {
+  if (response.destroyed) return;
+  response.statusCode = status;
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  response.setHeader('Content-Type', 'application/json; charset=utf-8');
+  response.end(text);
 }
