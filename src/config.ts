@@ -51,6 +51,16 @@ export const ENVIRONMENT = z.object({
   STOP_TIMEOUT_S: positive.default(60).describe('Time to shut down in, before the plug is pulled'),
   ZLH_AGENT_PORT: port.default(18_888).describe('Port of the agent in each container'),
   ZLH_AGENT_TOKEN: z.string().optional().describe('Bearer token of the agents, if they want one'),
+  GAME_RESTARTS_MAX: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .default(3)
+    .describe('How often a game that dies is started again by itself, within the window'),
+  GAME_RESTARTS_WINDOW_MS: positive.default(600_000).describe('The window of GAME_RESTARTS_MAX'),
+  PROXMOX_NODE_CONCURRENCY: positive
+    .default(8)
+    .describe('Changes of power that one Proxmox node works on at a time'),
   AGENT_TIMEOUT_MS: positive.default(5_000).describe('Longest wait for one answer of an agent'),
   AGENT_POLL_MS: positive.default(500).describe('Pause between two looks at an installing agent'),
   AGENT_BOOT_TIMEOUT_MS: positive.default(90_000).describe('Time for an agent to start listening'),
@@ -91,6 +101,7 @@ const configuration = ENVIRONMENT.check((context) => {
     insecureTls: env.PROXMOX_INSECURE_TLS,
     timeoutMs: env.PROXMOX_TIMEOUT_MS,
     pollMs: env.PROXMOX_POLL_MS,
+    nodeConcurrency: env.PROXMOX_NODE_CONCURRENCY,
   },
   provisioning: {
     templateVmid: env.AGENT_TEMPLATE_VMID,
@@ -102,6 +113,7 @@ const configuration = ENVIRONMENT.check((context) => {
     addressTimeoutMs: env.ADDRESS_TIMEOUT_MS,
     shutdownTimeoutS: env.STOP_TIMEOUT_S,
     readyTimeoutMs: env.READY_TIMEOUT_MS,
+    restarts: { max: env.GAME_RESTARTS_MAX, windowMs: env.GAME_RESTARTS_WINDOW_MS },
   },
   agent: {
     port: env.ZLH_AGENT_PORT,

@@ -65,6 +65,7 @@ export function createEndpoints(
     isVmidFree: proxmox.isVmidFree,
     ranges: config.provisioning.vmids,
     readyDeadlineMs: config.provisioning.readyTimeoutMs,
+    restarts: config.provisioning.restarts,
     now,
     randomId,
   });

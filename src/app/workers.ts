@@ -1,4 +1,5 @@
 import { createAgentClient } from '../clients/agent/client.ts';
+import { createNodeSlots } from '../queues/effects/node-slots.ts';
 import { createPerformers } from '../queues/effects/performers.ts';
 import { startWorkers } from '../queues/start-workers.ts';
 import { createTimerProcessor } from '../queues/workers/deliver-timers.ts';
@@ -25,7 +26,18 @@ export async function startWorkerRole(foundation: Foundation): Promise<AsyncDisp
   await using opened = new AsyncDisposableStack();
   const { port, token, timeoutMs, pollMs, bootTimeoutMs } = config.agent;
   const agents = opened.use(createAgentClient({ port, token, timeoutMs }));
-  const host = { proxmox, pollMs: config.proxmox.pollMs, ...config.provisioning };
+  const host = {
+    proxmox,
+    pollMs: config.proxmox.pollMs,
+    slots: createNodeSlots({
+      redis: foundation.redis,
+      prefix: config.redis.prefix,
+      perNode: config.proxmox.nodeConcurrency,
+      onError: (err) => logger.warn({ err }, 'cannot count the places of a Proxmox node'),
+    }),
+    now: foundation.now,
+    ...config.provisioning,
+  };
   const performers = createPerformers({ host, agent: { agents, pollMs, bootTimeoutMs } });
   const outbox = createOutbox(database.pool);
   const timers = createTimerProcessor({ timers: createTimers(database.pool), actors });

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 
 import type { ActorSystem } from '../actors/system.ts';
 import { ControlPlaneError, UnavailableError } from '../errors.ts';
+import type { InstanceInput } from '../machines/instance/types.ts';
 import type { IdempotentRequest, InstanceStore } from '../storage/instance-store.ts';
 import type { VmidRange, Vmids } from '../storage/vmids.ts';
 import { type InstanceOrder, toInput } from './instance-order.ts';
@@ -17,6 +18,7 @@ export interface CreateInstanceDependencies {
   readonly isVmidFree: (vmid: number) => Promise<boolean>;
   readonly ranges: { readonly game: VmidRange; readonly dev: VmidRange };
   readonly readyDeadlineMs: number;
+  readonly restarts: InstanceInput['restarts'];
   readonly now: () => number;
   readonly randomId: () => string;
 }
@@ -86,8 +88,8 @@ export function createInstanceCreation(dependencies: CreateInstanceDependencies)
     const { vmid, id } = await reserve(ranges[order.ctype]);
     const created = { vmid, id, operationId: `op-${randomId()}` };
     const operation = { id: created.operationId, requestedBy };
-    const { readyDeadlineMs } = dependencies;
-    const life = { id, vmid, customerId, operation, readyDeadlineMs, at: now() };
+    const { readyDeadlineMs, restarts } = dependencies;
+    const life = { id, vmid, customerId, operation, readyDeadlineMs, restarts, at: now() };
     const outcome = await actors.create({ kind: 'instance', id }, toInput(order, life), (step) =>
       instances.create({
         vmid,

@@ -63,7 +63,10 @@ const hostnameOf = (order: InstanceOrder, vmid: number): string => {
 /** From what was ordered to what the actor of the new instance begins with. */
 export function toInput(
   order: InstanceOrder,
-  life: Pick<InstanceInput, 'id' | 'vmid' | 'customerId' | 'operation' | 'readyDeadlineMs' | 'at'>,
+  life: Pick<
+    InstanceInput,
+    'id' | 'vmid' | 'customerId' | 'operation' | 'readyDeadlineMs' | 'restarts' | 'at'
+  >,
 ): InstanceInput {
   const isGame = order.ctype === 'game';
   const defaultPort = isGame ? GAME_PORTS[order.game] : undefined;

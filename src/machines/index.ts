@@ -1,4 +1,5 @@
 import { instanceMachine } from './instance/machine.ts';
+import { migrations } from './instance/migrations.ts';
 import { allowedActions, explain } from './instance/wishes.ts';
 
 /**
@@ -9,8 +10,8 @@ import { allowedActions, explain } from './instance/wishes.ts';
 export const definitions = {
   instance: {
     machine: instanceMachine,
-    machineVersion: 1,
-    migrations: {},
+    machineVersion: 2,
+    migrations,
     explain,
     allowedActions,
   },

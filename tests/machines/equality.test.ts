@@ -14,13 +14,22 @@ const seen = (snapshot: InstanceSnapshot, actions: readonly Action[]) =>
     actions.map(({ type, params }) => [type, params]),
   ]);
 
-test('our cheap transition answers what XState answers, from every reachable state', () => {
+/** Every state with every call in flight; what was counted and remembered decides less. */
+function distinctStates(): readonly InstanceSnapshot[] {
+  const found = new Map<string, InstanceSnapshot>();
+  for (const { snapshot } of explore(instanceModel(instanceMachine)).nodes.values()) {
+    const { host, agent } = snapshot.context.ops;
+    found.set(JSON.stringify([snapshot.value, host?.kind, agent?.kind]), snapshot);
+  }
+  return [...found.values()];
+}
+
+test('our cheap transition answers what XState answers, from every state with every call in flight', () => {
   const step = createTransition(instanceMachine);
-  const world = explore(instanceModel(instanceMachine));
   const differences: unknown[] = [];
   let compared = 0;
 
-  for (const { snapshot } of world.nodes.values()) {
+  for (const snapshot of distinctStates()) {
     for (const event of worldEvents(snapshot)) {
       compared += 1;
       const [ours, actions] = step(snapshot, event);
@@ -33,14 +42,13 @@ test('our cheap transition answers what XState answers, from every reachable sta
   }
 
   expect(differences).toEqual([]);
-  expect(compared).toBeGreaterThan(20_000);
+  expect(compared).toBeGreaterThan(3_000);
 });
 
 test('a step from a state that was stored and restored again and again is always the same', () => {
   const step = createTransition(instanceMachine);
-  const world = explore(instanceModel(instanceMachine));
 
-  for (const { snapshot } of world.nodes.values()) {
+  for (const snapshot of distinctStates()) {
     const twice = restore(instanceMachine, restore(instanceMachine, snapshot));
     for (const event of worldEvents(snapshot).slice(0, 6)) {
       expect(seen(...step(twice, event))).toBe(seen(...step(snapshot, event)));

@@ -1,90 +1,34 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { initialTransition, type SnapshotFrom } from 'xstate';
+import { initialTransition } from 'xstate';
 
-import { createTransition } from '../../src/actors/transition.ts';
 import { definitions } from '../../src/machines/index.ts';
 import { instanceMachine } from '../../src/machines/instance/machine.ts';
 import { STEP_ATTEMPTS_MAX } from '../../src/machines/instance/setup.ts';
+import {
+  begin,
+  install,
+  observed,
+  removal,
+  type Snapshot,
+  sighted,
+  step,
+} from '../support/instance-life.ts';
 import { sampleInput, worldEvents } from '../support/instance-model.ts';
 import { restore } from '../support/model.ts';
 import { INVARIANTS } from './invariants.ts';
-
-type Snapshot = SnapshotFrom<typeof instanceMachine>;
-interface Event {
-  readonly type: string;
-  readonly [field: string]: unknown;
-}
-
-const step = createTransition(instanceMachine);
-
-/** A life that can be played on: each answer is given to the call that is in flight. */
-function begin() {
-  let snapshot: Snapshot = initialTransition(instanceMachine, sampleInput())[0];
-  const effects: string[] = [];
-  const send = (event: Event) => {
-    const [next, actions] = step(snapshot, { at: 7, ...event } as Event);
-    snapshot = next;
-    for (const { type, params } of actions) {
-      if (type === 'effect') effects.push((params as { effect: { kind: string } }).effect.kind);
-    }
-  };
-  const answer = (type: string, fields: object = {}) => {
-    const { host, agent } = snapshot.context.ops;
-    send({ type, opId: (type.startsWith('agent.') ? agent : host)?.id, ...fields });
-  };
-  const fail = (lane: 'host' | 'agent', retryable: boolean) =>
-    send({
-      type: 'effect.failed',
-      opId: snapshot.context.ops[lane]?.id,
-      code: 'no_space',
-      message: 'no space left',
-      retryable,
-    });
-  const pass = (timer: string) => {
-    const state = timer.endsWith('Pause')
-      ? 'provisioning.cloning.pausing'
-      : 'provisioning.readying';
-    send({ type: `xstate.after.${timer}.instance.${state}` });
-  };
-  const live = {
-    send,
-    answer,
-    fail,
-    pass,
-    effects,
-    get state() {
-      return snapshot;
-    },
-  };
-  return live;
-}
-
-const observed = (condition: string) => ({
-  type: 'agent.observed',
-  condition,
-  readySource: condition === 'ready' ? 'minecraft_ping' : null,
-  installStep: null,
-});
-const removal = { type: 'delete.requested', operationId: 'op-2', requestedBy: 'c-1' };
-
-/** Up to the point where the agent installs. */
-function install() {
-  const life = begin();
-  life.answer('container.cloned', { node: 'pve1' });
-  life.answer('container.configured');
-  life.answer('container.started');
-  life.answer('address.found', { ip: '10.0.0.5' });
-  life.answer('agent.configured');
-  return life;
-}
 
 describe('provisioning', () => {
   test('asks for one thing after the other and is ready when the agent is', () => {
     const life = install();
     life.send(observed('ready'));
 
-    expect(life.state.value).toEqual({ provisioning: 'ready', agent: 'ready', host: 'running' });
+    expect(life.state.value).toEqual({
+      provisioning: 'ready',
+      agent: 'ready',
+      host: 'running',
+      recovery: 'idle',
+    });
     expect(life.state.context).toMatchObject({
       node: 'pve1',
       ip: '10.0.0.5',
@@ -138,7 +82,7 @@ describe('provisioning', () => {
 
   test('whose container dies meanwhile fails at once', () => {
     const life = install();
-    life.send({ type: 'host.observed', power: 'stopped', node: 'pve1', opId: null });
+    life.send(sighted('stopped'));
 
     expect(life.state.context.failure).toMatchObject({ step: 'ready', code: 'container_stopped' });
   });
@@ -173,7 +117,7 @@ describe('deletion', () => {
     life.answer('container.stopped');
     life.answer('container.destroyed');
 
-    expect(life.effects.slice(-2)).toEqual(['container.stop', 'container.destroy']);
+    expect(life.effects.slice(-2)).toEqual(['container.shutdown', 'container.destroy']);
     expect(life.state.context.debts).toEqual([]);
   });
 
@@ -196,7 +140,11 @@ describe('deletion', () => {
     life.send({ ...removal, force: false });
 
     expect(life.state).toBe(before);
-    expect(definitions.instance.allowedActions(before)).toEqual(['force_delete']);
+    expect(definitions.instance.allowedActions(before)).toEqual([
+      'stop',
+      'restart',
+      'force_delete',
+    ]);
     expect(definitions.instance.explain(before, removal).code).toBe('container_running');
   });
 });
@@ -207,7 +155,7 @@ describe('observations', () => {
     life.send(observed('ready'));
     const before = life.state;
     life.send(observed('ready'));
-    life.send({ type: 'host.observed', power: 'running', node: 'pve1', opId: null });
+    life.send(sighted('running'));
 
     expect(life.state).toBe(before);
   });
@@ -215,9 +163,10 @@ describe('observations', () => {
   test('of somebody who stopped the container by hand show what is true', () => {
     const life = install();
     life.send(observed('ready'));
-    life.send({ type: 'host.observed', power: 'stopped', node: 'pve1', opId: null });
+    life.send(sighted('stopped'));
 
-    expect(life.state.value).toEqual({ provisioning: 'ready', agent: 'offline', host: 'stopped' });
+    expect(life.state.value).toMatchObject({ agent: 'offline', host: 'stopped' });
+    expect(life.state.context.sighting.drift?.code).toBe('stopped_outside');
   });
 });
 

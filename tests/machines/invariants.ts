@@ -19,16 +19,21 @@ const HOST_WAITERS: Readonly<Record<string, readonly string[]>> = {
   configure: ['provisioning.configuring.performing', 'provisioning.deleting.settling'],
   address: ['provisioning.addressing.performing'],
   destroy: ['provisioning.deleting.destroying.performing'],
-  start: ['host.starting.performing'],
-  stop: ['host.stopping.performing'],
+  start: ['host.starting.performing', 'host.restarting.booting.performing'],
+  shutdown: ['host.stopping.shuttingDown.performing'],
+  stop: ['host.stopping.halting.performing', 'host.restarting.halting.performing'],
+  restart: ['host.restarting.rebooting.performing'],
   observe: ['host.unknown.observing'],
 };
 const AGENT_WAITERS: Readonly<Record<string, readonly string[]>> = {
   configure: ['provisioning.installing.performing'],
   await: ['provisioning.readying.performing'],
+  restart: ['recovery.restarting'],
 };
 const CALLERS = {
-  host: Object.values(HOST_WAITERS).flatMap((paths) => paths.slice(0, 1)),
+  host: Object.values(HOST_WAITERS)
+    .flat()
+    .filter((path) => path !== 'provisioning.deleting.settling'),
   agent: Object.values(AGENT_WAITERS).flat(),
 };
 
@@ -61,12 +66,42 @@ export const INVARIANTS: Readonly<Record<string, Invariant>> = {
   'INV-9 a transient state has a deadline': (s) =>
     !s.hasTag('transient') ||
     getNextTransitions(s).some((t) => t.eventType.startsWith('xstate.after.')),
+  'INV-10 an operation on power is running exactly while the host changes': (s) =>
+    (s.context.hostOperation?.state === 'running') === CHANGES.some((state) => is(s, state)),
+  'INV-11 an operation that has ended says when, and why if it failed': (s) => {
+    const { hostOperation: one } = s.context;
+    return (
+      !one ||
+      ((one.finishedAt === null) === (one.state === 'running') &&
+        (one.error !== null) === (one.state === 'failed'))
+    );
+  },
+  'INV-12 a game in service that has died is started again, or given up with a reason': (s) =>
+    s.value.agent !== 'crashed' || s.value.provisioning !== 'ready' || s.value.recovery !== 'idle',
+  'INV-13 a game is not started again more often than it may be': (s) =>
+    s.context.restartedAt.length <= s.context.restarts.max,
 };
+
+const CHANGES = ['starting', 'stopping', 'restarting'] as const;
+const is = (snapshot: InstanceSnapshot, host: (typeof CHANGES)[number]) =>
+  snapshot.matches({ host });
 
 export interface Report {
   readonly states: number;
   readonly transitions: number;
   readonly violations: Readonly<Record<string, readonly string[]>>;
+}
+
+/** Is there a reachable state that breaks this invariant? Ends with the first. */
+export function canBreak(machine: AnyStateMachine, invariant: string): boolean {
+  const holds = INVARIANTS[invariant];
+  if (!holds) throw new Error(`no invariant ${invariant}`);
+  let isBroken = false;
+  explore(instanceModel(machine), (snapshot) => {
+    isBroken = !holds(snapshot);
+    return isBroken;
+  });
+  return isBroken;
 }
 
 /** Explores every reachable state and asks each invariant of each; then liveness and coverage. */
@@ -127,7 +162,9 @@ function deleteInACooperativeWorld(
     clone: 'container.cloned',
     configure: 'container.configured',
     start: 'container.started',
+    shutdown: 'container.stopped',
     stop: 'container.stopped',
+    restart: 'container.restarted',
     destroy: 'container.destroyed',
     address: 'address.found',
   };
@@ -143,6 +180,7 @@ function deleteInACooperativeWorld(
       power: 'running',
       node: 'pve1',
       ip: '10.0.0.5',
+      lock: null,
       at: 3,
     });
     for (const { eventType } of getNextTransitions(snapshot)) {

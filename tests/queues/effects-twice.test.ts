@@ -46,17 +46,33 @@ describe.each(TWICE)('performed twice, %s, happens once:', (_, twice) => {
     expect(outcomes).toEqual(Array(2).fill({ type: 'container.started', opId: '1' }));
     expect(t.snapshot(5001)?.status).toBe('running');
     expect(t.snapshot(5001)?.pids).toHaveLength(1);
+    expect(await t.tasks('vzstart')).toEqual(['OK']);
   });
 
-  test('a stop ends with nothing running', async () => {
-    await using t = await setUpEffects();
+  test('a restart gives the container new processes, once', async () => {
+    await using t = await setUpEffects({ delays: { startMs: 50 } });
     await t.running(5001);
+    const before = t.snapshot(5001)?.pids;
 
-    const outcomes = await twice(t.nodes, (node) => node.perform('container.stop', 5001, {}));
+    const outcomes = await twice(t.nodes, (node) => node.perform('container.restart', 5001, {}));
 
-    expect(outcomes).toEqual(Array(2).fill({ type: 'container.stopped', opId: '1' }));
-    expect(t.snapshot(5001)).toMatchObject({ status: 'stopped', pids: [] });
+    expect(outcomes).toEqual(Array(2).fill({ type: 'container.restarted', opId: '1' }));
+    expect(t.snapshot(5001)?.pids).toHaveLength(1);
+    expect(t.snapshot(5001)?.pids).not.toEqual(before);
   });
+
+  test.each(['container.shutdown', 'container.stop'] as const)(
+    'a %s ends with nothing running',
+    async (kind) => {
+      await using t = await setUpEffects();
+      await t.running(5001);
+
+      const outcomes = await twice(t.nodes, (node) => node.perform(kind, 5001, {}));
+
+      expect(outcomes).toEqual(Array(2).fill({ type: 'container.stopped', opId: '1' }));
+      expect(t.snapshot(5001)).toMatchObject({ status: 'stopped', pids: [] });
+    },
+  );
 
   test('a destruction leaves nothing, although the container runs', async () => {
     await using t = await setUpEffects();
@@ -76,7 +92,13 @@ describe.each(TWICE)('performed twice, %s, happens once:', (_, twice) => {
     const observed = await twice(t.nodes, (node) => node.perform('container.observe', 5001, {}));
     const found = await twice(t.nodes, (node) => node.perform('container.address', 5001, {}));
 
-    const seen = { type: 'host.observed', power: 'running', node: 'pve1', opId: '1' };
+    const seen = {
+      type: 'host.observed',
+      power: 'running',
+      node: 'pve1',
+      lock: null,
+      opId: '1',
+    };
     expect(observed).toEqual([seen, seen]);
     const { ip } = t.snapshot(5001) ?? {};
     expect(found).toEqual(Array(2).fill({ type: 'address.found', opId: '1', ip }));
@@ -88,7 +110,7 @@ test('an effect done before is found done, without asking for it again', async (
   await t.running(5001);
   await t.node.perform('container.start', 5001, {});
   await t.clone(5001);
-  await t.node.perform('container.stop', 5001, {});
+  await t.node.perform('container.shutdown', 5001, {});
   await t.node.perform('container.stop', 5001, {});
 
   const sent = ['clone', 'status/start', 'status/shutdown'].map((verb) =>
@@ -96,6 +118,7 @@ test('an effect done before is found done, without asking for it again', async (
   );
 
   expect(sent).toEqual([1, 1, 1]);
+  expect(t.sent('POST', /\/status\/stop$/)).toBe(0);
 });
 
 describe('a container that is not ours', () => {

@@ -1,7 +1,13 @@
+import { randomBytes } from 'node:crypto';
+
+import { Redis } from 'ioredis';
+import { inject } from 'vitest';
+
 import type { ProxmoxOptions } from '../../lab/proxmox/options.ts';
 import { createAgentClient } from '../../src/clients/agent/client.ts';
 import { createProxmoxClient } from '../../src/clients/proxmox/client.ts';
 import type { Effect, EffectKind } from '../../src/machines/instance/types.ts';
+import { createNodeSlots } from '../../src/queues/effects/node-slots.ts';
 import type { Perform, Performers, ToldEvent } from '../../src/queues/effects/performer.ts';
 import { createPerformers } from '../../src/queues/effects/performers.ts';
 import { setUp } from '../lab/proxmox-world.ts';
@@ -11,12 +17,14 @@ const POLL_MS = 5;
 
 type EffectOf<Kind extends EffectKind> = Extract<Effect, { kind: Kind }>;
 
+type Optional = 'node' | 'since' | 'known';
+
 /** What a test has to say of an effect; where the container is need not be known. */
 type Given<Kind extends EffectKind> = Omit<
   EffectOf<Kind>,
-  'kind' | 'opId' | 'vmid' | 'id' | 'node'
+  'kind' | 'opId' | 'vmid' | 'id' | Optional
 > &
-  Partial<Pick<EffectOf<Kind>, Extract<'node', keyof EffectOf<Kind>>>>;
+  Partial<Pick<EffectOf<Kind>, Extract<Optional, keyof EffectOf<Kind>>>>;
 
 /** Performs an effect as a worker would, and remembers what it told on the way. */
 export interface Node {
@@ -42,11 +50,20 @@ export async function setUpEffects(
   const { proxmox } = world;
   const { url: baseUrl, ca, tokenId, tokenSecret, templateVmid } = proxmox;
 
+  const redis = new Redis(inject('redisUrl'));
+  opened.defer(() => redis.disconnect());
+  const prefix = `effects-${randomBytes(6).toString('hex')}`;
+  const onError = (error: unknown) => {
+    throw error;
+  };
+  const begunAt = Date.now();
+
   const createNode = (): Node => {
     const access = { baseUrl, ca, tokenId, tokenSecret, timeoutMs: 2_000 };
     const client = opened.use(createProxmoxClient(access));
     const agents = opened.use(createAgentClient({ port: 18_888, timeoutMs: 2_000 }));
-    const rules = { bridges: BRIDGES, addressTimeoutMs, shutdownTimeoutS: 5 };
+    const slots = createNodeSlots({ redis, prefix, perNode: 8, onError });
+    const rules = { slots, now: Date.now, bridges: BRIDGES, addressTimeoutMs, shutdownTimeoutS: 5 };
     const performers = createPerformers({
       host: { proxmox: client, templateVmid, pollMs: POLL_MS, ...rules },
       agent: { agents, pollMs: POLL_MS, bootTimeoutMs: 5_000 },
@@ -56,7 +73,8 @@ export async function setUpEffects(
       performers,
       told,
       perform(kind, vmid, given, { signal = AbortSignal.timeout(20_000), upid = null } = {}) {
-        const effect = { kind, opId: '1', vmid, id: idOf(vmid), node: null, ...given };
+        const calm = { node: null, since: begunAt, known: [] };
+        const effect = { kind, opId: '1', vmid, id: idOf(vmid), ...calm, ...given };
         return (performers[kind] as Perform<EffectKind>)(effect as never, {
           upid,
           signal,

@@ -18,7 +18,12 @@ export const CONCURRENCY = 8;
 /** A world in which everything asked for succeeds. It counts what is performed. */
 export function createWillingWorld(gate: Promise<unknown> = Promise.resolve()) {
   const performed: string[] = [];
-  const seen = { type: 'agent.observed', readySource: null, installStep: null } as const;
+  const seen = {
+    type: 'agent.observed',
+    readySource: null,
+    installStep: null,
+    crashCount: null,
+  } as const;
   const note = (kind: string, vmid: number) => performed.push(`${kind} ${vmid}`);
   const performers: Partial<Performers> = {
     async 'container.clone'({ kind, vmid, opId }) {

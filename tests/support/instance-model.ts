@@ -31,6 +31,7 @@ export const sampleInput = (overrides: Partial<InstanceInput> = {}): InstanceInp
     proxy: null,
   },
   readyDeadlineMs: 600_000,
+  restarts: { max: 1, windowMs: 600_000 },
   operation: { id: 'op-1', requestedBy: 'c-1' },
   at: 1,
   ...overrides,
@@ -43,6 +44,14 @@ export function worldEvents(snapshot: InstanceSnapshot): readonly AnyEvent[] {
   const answers = (opId: string) => [
     { type: 'effect.failed', opId, code: 'x', message: 'x', retryable: true, at: 2 },
     { type: 'effect.failed', opId, code: 'x', message: 'x', retryable: false, at: 2 },
+    {
+      type: 'effect.failed',
+      opId,
+      code: 'container_missing',
+      message: 'x',
+      retryable: false,
+      at: 2,
+    },
   ];
   const host = context.ops.host;
   const agent = context.ops.agent;
@@ -50,13 +59,16 @@ export function worldEvents(snapshot: InstanceSnapshot): readonly AnyEvent[] {
     clone: [{ type: 'container.cloned', node: 'pve1' }],
     configure: [{ type: 'container.configured' }],
     start: [{ type: 'container.started' }],
+    shutdown: [{ type: 'container.stopped' }],
     stop: [{ type: 'container.stopped' }],
+    restart: [{ type: 'container.restarted' }],
     destroy: [{ type: 'container.destroyed' }],
     address: [{ type: 'address.found', ip: '10.0.0.5' }],
     observe: ['running', 'stopped', 'absent'].map((power) => ({
       type: 'host.observed',
       power,
       node: 'pve1',
+      lock: null,
     })),
   };
   const hostAnswers = host
@@ -67,15 +79,23 @@ export function worldEvents(snapshot: InstanceSnapshot): readonly AnyEvent[] {
       ]
     : [];
   const agentAnswers = agent
-    ? [...answers(agent.id), { type: 'agent.configured', opId: agent.id, at: 2 }]
+    ? [
+        ...answers(agent.id),
+        {
+          type: agent.kind === 'restart' ? 'agent.restarted' : 'agent.configured',
+          opId: agent.id,
+          at: 2,
+        },
+      ]
     : [];
   const stale = Object.values(done)
     .flat()
     .map((e) => ({ ...e, opId: 'stale', at: 2 }));
-  const sweeps = ['running', 'stopped', 'absent'].map((power) => ({
+  const sweeps = ['running', 'stopped', 'absent', 'unknown'].map((power) => ({
     type: 'host.observed',
     power,
     node: 'pve1',
+    lock: null,
     opId: null,
     at: 2,
   }));
@@ -84,13 +104,22 @@ export function worldEvents(snapshot: InstanceSnapshot): readonly AnyEvent[] {
     condition,
     readySource: null,
     installStep: null,
+    crashCount: null,
     at: 2,
   }));
+  const anotherCrash = {
+    ...agentSweeps[3],
+    type: 'agent.observed',
+    crashCount: (context.agent.reportedCrashes ?? 0) + 1,
+  };
   const timers = getNextTransitions(snapshot)
     .map(({ eventType }) => eventType)
     .filter((type) => type.startsWith('xstate.after.'))
     .map((type) => ({ type, at: 2 }));
   return [
+    { type: 'start.requested', ...wish },
+    { type: 'stop.requested', ...wish },
+    { type: 'restart.requested', ...wish },
     { type: 'retry.requested', ...wish },
     { type: 'delete.requested', force: false, ...wish },
     { type: 'delete.requested', force: true, ...wish },
@@ -99,6 +128,7 @@ export function worldEvents(snapshot: InstanceSnapshot): readonly AnyEvent[] {
     ...stale,
     ...sweeps,
     ...agentSweeps,
+    anotherCrash,
     ...timers,
   ];
 }
@@ -118,9 +148,8 @@ export function instanceModel(machine: AnyStateMachine): Model<InstanceSnapshot>
         typeof value.provisioning === 'object'
           ? Math.min(context.attempts.provisioning, STEP_ATTEMPTS_MAX)
           : 0,
-        snapshot.matches({ host: 'starting' }) || snapshot.matches({ host: 'stopping' })
-          ? Math.min(context.attempts.host, STEP_ATTEMPTS_MAX)
-          : 0,
+        context.hostOperation?.state ?? null,
+        context.restartedAt.length,
         context.failure?.step ?? null,
         context.operation.state,
         context.debts.length,

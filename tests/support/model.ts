@@ -35,7 +35,10 @@ export function restore<S>(machine: AnyStateMachine, snapshot: S): S {
 }
 
 /** Breadth-first search over all states that the machine can reach under the abstraction. */
-export function explore<S>({ machine, input, events, key }: Model<S>): Exploration<S> {
+export function explore<S>(
+  { machine, input, events, key }: Model<S>,
+  isEnough: (snapshot: S) => boolean = () => false,
+): Exploration<S> {
   const step = createTransition(machine);
   const [initial] = initialTransition(machine, input as never);
   const first = restore(machine, initial as S);
@@ -45,6 +48,7 @@ export function explore<S>({ machine, input, events, key }: Model<S>): Explorati
   const predecessors = new Map<string, string[]>();
   let transitions = 0;
   for (const node of nodes.values()) {
+    if (isEnough(node.snapshot)) break;
     for (const event of events(node.snapshot)) {
       transitions += 1;
       const [next, actions] = step(node.snapshot as never, event);

@@ -21,11 +21,11 @@ export function createProxmoxClient(options: ProxmoxClientOptions): ProxmoxClien
   const transport = createTransport(options);
   const reads = createReads(transport);
   const tasks = createTaskCalls(transport);
-  const startTask = createStarter(transport, tasks, options.tokenId);
+  const starter = createStarter(transport, tasks, options.tokenId);
   return {
     ...reads,
     ...tasks,
-    ...createOperations({ transport, startTask, reads, tasks }),
+    ...createOperations({ transport, starter, reads, tasks }),
     [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose](),
   };
 }

@@ -1,5 +1,5 @@
 import type { ContainerConfig, ContainerReads, Place } from './reads.ts';
-import type { StartTask } from './starter.ts';
+import type { BegunSearch, Starter } from './starter.ts';
 import type { Task, TaskCalls } from './tasks.ts';
 import type { Transport } from './transport.ts';
 import type { Upid } from './upid.ts';
@@ -43,13 +43,15 @@ export interface ContainerOperations {
   /** Asks the container to end itself; with `forceStop` it is stopped after `timeoutS`. */
   shutdownContainer(place: Place & { timeoutS: number; forceStop: boolean }): Promise<Upid>;
   rebootContainer(place: Place & { timeoutS?: number }): Promise<Upid>;
+  /** The newest task of that kind that we began within the last `ageMs`, but for those `known`. */
+  findPowerTask(place: Place, task: PowerTask, search: BegunSearch): Promise<Task | null>;
   /** `force`: although it runs. `purge`: also from backup jobs, replication and HA. */
   destroyContainer(place: Place & { force: boolean; purge: boolean }): Promise<Upid>;
 }
 
 export interface OperationParts {
   readonly transport: Transport;
-  readonly startTask: StartTask;
+  readonly starter: Starter;
   readonly reads: Pick<ContainerReads, 'readConfig'>;
   readonly tasks: Pick<TaskCalls, 'readTaskLog'>;
 }
@@ -62,15 +64,17 @@ const POWER_TYPES = {
   reboot: ['vzreboot'],
 } as const;
 
+export type PowerTask = keyof typeof POWER_TYPES;
+
 const pathOf = ({ node, vmid }: Place) => `/nodes/${encodeURIComponent(node)}/lxc/${vmid}`;
 
 export function createOperations(parts: OperationParts): ContainerOperations {
-  const { transport, startTask } = parts;
+  const { transport, starter } = parts;
 
-  function post({ node, vmid }: Place, verb: keyof typeof POWER_TYPES, parameters = {}) {
+  function post({ node, vmid }: Place, verb: PowerTask, parameters = {}) {
     const path = `${pathOf({ node, vmid })}/status/${verb}`;
     const call = { method: 'POST', path, parameters } as const;
-    return startTask({ call, node, vmid, types: POWER_TYPES[verb] });
+    return starter.start({ call, node, vmid, types: POWER_TYPES[verb] });
   }
 
   return {
@@ -94,12 +98,14 @@ export function createOperations(parts: OperationParts): ContainerOperations {
     destroyContainer({ node, vmid, force, purge }) {
       const path = pathOf({ node, vmid });
       const call = { method: 'DELETE', path, parameters: { force, purge } } as const;
-      return startTask({ call, node, vmid, types: ['vzdestroy'] });
+      return starter.start({ call, node, vmid, types: ['vzdestroy'] });
     },
+    findPowerTask: ({ node, vmid }, task, search) =>
+      starter.findBegun({ node, vmid, types: POWER_TYPES[task] }, search),
   };
 }
 
-function startClone({ startTask, reads, tasks }: OperationParts, clone: CloneContainer) {
+function startClone({ starter, reads, tasks }: OperationParts, clone: CloneContainer) {
   const { node, templateVmid, vmid, hostname, description, storage, target, pool } = clone;
   const path = `${pathOf({ node, vmid: templateVmid })}/clone`;
   const parameters = { newid: vmid, full: true, hostname, description, storage, target, pool };
@@ -129,5 +135,5 @@ function startClone({ startTask, reads, tasks }: OperationParts, clone: CloneCon
 
   const hasBegun = async () => (await findOurs()) !== null;
   const call = { method: 'POST', path, parameters } as const;
-  return startTask({ call, node, vmid: templateVmid, types: ['vzclone'], hasBegun, choose });
+  return starter.start({ call, node, vmid: templateVmid, types: ['vzclone'], hasBegun, choose });
 }

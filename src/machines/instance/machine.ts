@@ -1,6 +1,7 @@
 import { agent } from './regions/agent.ts';
 import { host } from './regions/host.ts';
 import { provisioning } from './regions/provisioning.ts';
+import { recovery } from './regions/recovery.ts';
 import { instanceSetup } from './setup.ts';
 
 /**
@@ -18,6 +19,9 @@ export const instanceMachine = instanceSetup.createMachine({
     attempts: { provisioning: 0, host: 0 },
     ops: { host: null, agent: null },
     operation: { ...operation, kind: 'create', state: 'running', acceptedAt: at, finishedAt: null },
+    hostOperation: null,
+    tasks: [],
+    sighting: { lock: null, drift: null },
     failure: null,
     hostFailure: null,
     debts: [],
@@ -25,11 +29,13 @@ export const instanceMachine = instanceSetup.createMachine({
       readySource: null,
       installStep: null,
       crashCount: 0,
+      reportedCrashes: null,
       lastCrashAt: null,
       lastSeenAt: null,
     },
+    restartedAt: [],
   }),
-  states: { provisioning, agent, host },
+  states: { provisioning, agent, host, recovery },
   // An endless chain of `always` is a bug of ours: it must end as an error, not as a hang.
   options: { maxIterations: 100 },
 });

@@ -1,6 +1,6 @@
 import { and, not, or, setup, stateIn } from 'xstate';
 
-import type { Effect, InstanceContext, InstanceEvent, InstanceInput } from './types.ts';
+import type { Effect, InstanceContext, InstanceEvent, InstanceInput, Power } from './types.ts';
 
 /** Attempts of one step before its failure is told to the customer. */
 export const STEP_ATTEMPTS_MAX = 5;
@@ -10,7 +10,18 @@ const LATE_STEPS: readonly string[] = ['start', 'address', 'install', 'ready'];
 /** Calls of provisioning that change the container, which a deletion lets end first. */
 const PROVISIONING_OPS: readonly string[] = ['clone', 'configure'];
 
+export const POWER_OPS: readonly string[] = ['start', 'shutdown', 'stop', 'restart'];
+/** The container that a call was about is not there, or is not ours. */
+const GONE: readonly string[] = ['container_missing', 'container_foreign'];
+
 const MINUTE_MS = 60_000;
+
+/** Longest time that each change of power may take, with all its steps and attempts. */
+export const POWER_DEADLINES_MS = {
+  start: 5 * MINUTE_MS,
+  stop: 10 * MINUTE_MS,
+  restart: 15 * MINUTE_MS,
+} as const;
 
 export interface EffectParams {
   readonly effect: Effect;
@@ -19,6 +30,12 @@ export interface EffectParams {
 type Fenced = Extract<InstanceEvent, { opId: string | null }>;
 
 const opIdOf = (event: InstanceEvent) => (event as Partial<Fenced>).opId ?? null;
+
+/** Restarts of the game that still count. */
+export const recentRestarts = (
+  { restartedAt, restarts }: InstanceContext,
+  event: { readonly type: string; readonly at?: number },
+) => restartedAt.filter((at) => at > (event.at ?? 0) - restarts.windowMs);
 
 const pauseMs = (attempts: number) => 1000 * 2 ** Math.min(attempts - 1, 5);
 
@@ -43,12 +60,24 @@ export const instanceSetup = setup({
       context.ops.host !== null && context.ops.host.id === opIdOf(event),
     isAgentOp: ({ context, event }) =>
       context.ops.agent !== null && context.ops.agent.id === opIdOf(event),
-    mayRepeat: ({ context, event }, params: { region: 'provisioning' | 'host' }) =>
+    isPowerOp: ({ context, event }) =>
+      context.ops.host !== null &&
+      context.ops.host.id === opIdOf(event) &&
+      POWER_OPS.includes(context.ops.host.kind),
+    mayRepeat: ({ context, event }) =>
       event.type === 'effect.failed' &&
       event.retryable &&
-      context.attempts[params.region] < STEP_ATTEMPTS_MAX &&
+      context.attempts.provisioning < STEP_ATTEMPTS_MAX &&
       (event.opId === context.ops.host?.id || event.opId === context.ops.agent?.id),
+    /** Power is tried until the deadline: a backup, say, locks a container for minutes. */
+    mayRepeatPower: ({ context, event }) =>
+      event.type === 'effect.failed' && event.retryable && event.opId === context.ops.host?.id,
+    isContainerGone: ({ context, event }) =>
+      event.type === 'effect.failed' &&
+      event.opId === context.ops.host?.id &&
+      GONE.includes(event.code),
     hasFreeHostLane: ({ context }) => context.ops.host === null,
+    hasFreeAgentLane: ({ context }) => context.ops.agent === null,
     isHostRunning: stateIn({ host: 'running' }),
     isHostStopped: stateIn({ host: 'stopped' }),
     isHostAbsent: stateIn({ host: 'absent' }),
@@ -98,7 +127,17 @@ export const instanceSetup = setup({
     ]),
     /** A retry starts from what is known: not while power is unknown or a call is in flight. */
     isRetriable: and(['hasFreeHostLane', not(stateIn('#instance.host.unknown'))]),
-    isSeen: ({ context, event }, params: { power: 'running' | 'stopped' | 'absent' }) =>
+    /** Provisioning waits for nothing: what it calls for, its own deadlines watch. */
+    isAtRest: or([stateIn({ provisioning: 'ready' }), stateIn({ provisioning: 'failed' })]),
+    /** Its owner may change its power: it is in service, and nobody else is at it. */
+    mayPower: and([stateIn({ provisioning: 'ready' }), 'hasFreeHostLane']),
+    isHostOldNews: ({ context, event }, params: { power: Power }) =>
+      event.type === 'host.observed' &&
+      event.opId === null &&
+      event.power === params.power &&
+      event.lock === context.sighting.lock &&
+      (event.node === null || event.node === context.node),
+    isSeen: ({ context, event }, params: { power: Power }) =>
       event.type === 'host.observed' &&
       event.power === params.power &&
       // While a call of ours is in flight, only that call may say what the host is.
@@ -109,7 +148,23 @@ export const instanceSetup = setup({
       event.type === 'agent.observed' &&
       event.condition === params.condition &&
       event.readySource === context.agent.readySource &&
-      event.installStep === context.agent.installStep,
+      event.installStep === context.agent.installStep &&
+      (event.crashCount ?? context.agent.reportedCrashes) === context.agent.reportedCrashes,
+    isCrashed: stateIn({ agent: 'crashed' }),
+    /** Died again between two looks: only the agent's own count tells. */
+    isAnotherCrash: ({ context, event }) =>
+      event.type === 'agent.observed' &&
+      event.condition === 'crashed' &&
+      event.crashCount !== null &&
+      event.crashCount !== context.agent.reportedCrashes,
+    /** A game in service has died, and has not done so too often of late. */
+    mayRecover: and([
+      'isCrashed',
+      stateIn({ provisioning: 'ready' }),
+      'hasFreeAgentLane',
+      ({ context, event }) => recentRestarts(context, event).length < context.restarts.max,
+    ]),
+    mustGiveUp: and(['isCrashed', stateIn({ provisioning: 'ready' })]),
   },
   delays: {
     // Proxmox clones a template once at a time: this covers a queue of clones.
@@ -119,10 +174,17 @@ export const instanceSetup = setup({
     addressDeadline: 2 * MINUTE_MS,
     installDeadline: 2 * MINUTE_MS,
     readyDeadline: ({ context }) => context.readyDeadlineMs,
-    startDeadline: 5 * MINUTE_MS,
-    stopDeadline: 5 * MINUTE_MS,
+    startDeadline: POWER_DEADLINES_MS.start,
+    stopDeadline: POWER_DEADLINES_MS.stop,
+    restartDeadline: POWER_DEADLINES_MS.restart,
+    /** Longer than any shutdown may take by configuration; then the plug is pulled. */
+    shutdownDeadline: 6 * MINUTE_MS,
     observeDeadline: 30_000,
-    observeAgain: 15_000,
+    // The sweep of the whole cluster sees it sooner, if Proxmox answers at all.
+    observeAgain: MINUTE_MS,
+    recoverDeadline: MINUTE_MS,
+    /** Time for a game that was started again to show that it lives. */
+    recoverSettle: MINUTE_MS,
     settleDeadline: 32 * MINUTE_MS,
     destroyDeadline: 10 * MINUTE_MS,
     /** Doubles with each attempt: 1, 2, 4, 8 s. */

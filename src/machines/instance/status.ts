@@ -1,4 +1,4 @@
-import type { InstanceContext, Operation } from './types.ts';
+import type { HostOperation, InstanceContext, Operation } from './types.ts';
 
 /** A state at rest as the runtime stores it: `since` is when each region last changed, Unix ms. */
 export interface InstanceState {
@@ -15,10 +15,16 @@ export interface Condition {
   readonly lastTransitionTime: string;
 }
 
+type HostStatus = 'unknown' | 'stopped' | 'starting' | 'running' | 'stopping' | 'restarting';
+
 export interface InstanceStatus {
   /** One word for people; the conditions say more. */
   readonly status: string;
-  readonly hostStatus: string;
+  readonly hostStatus: HostStatus;
+  /** Is it on, as far as Proxmox is concerned? */
+  readonly powerState: 'running' | 'stopped' | 'unknown';
+  /** The latest change of power; it may have ended. */
+  readonly hostOperation: HostOperation | null;
   readonly agentStatus: 'online' | 'offline';
   readonly agentReady: boolean;
   /** What provisioning is doing: its step, or the agent's own word while it installs. */
@@ -35,18 +41,29 @@ export function describeStatus({ value, context, since }: InstanceState): Instan
   const provisioning = nameOf(value['provisioning']);
   const host = nameOf(value['host']);
   const agent = nameOf(value['agent']);
+  const recovery = nameOf(value['recovery']);
   const step = STEPS.has(provisioning) ? provisioning : null;
   return {
     status: wordFor(provisioning, host, agent),
-    hostStatus: host === 'absent' ? 'unknown' : host,
+    hostStatus: (host === 'absent' ? 'unknown' : host) as HostStatus,
+    powerState: POWER[host] ?? 'unknown',
+    hostOperation: context.hostOperation,
     agentStatus:
       agent === 'alive' || agent === 'ready' || agent === 'crashed' ? 'online' : 'offline',
     agentReady: agent === 'ready',
     installStep: step && (context.agent.installStep ?? step),
-    conditions: conditionsOf({ provisioning, host, agent }, context, since),
+    conditions: conditionsOf({ provisioning, host, agent, recovery }, context, since),
     operation: { ...context.operation, step },
   };
 }
+
+const POWER: Readonly<Record<string, 'running' | 'stopped'>> = {
+  stopped: 'stopped',
+  starting: 'stopped',
+  running: 'running',
+  stopping: 'running',
+  restarting: 'running',
+};
 
 /** The states in which provisioning or deletion is on its way. */
 const STEPS: ReadonlySet<string> = new Set([
@@ -70,17 +87,43 @@ function wordFor(provisioning: string, host: string, agent: string): string {
   );
 }
 
+/** Why the host is what it is: our own failure first, then what changed without us. */
+function hostReason(
+  host: string,
+  { hostFailure, sighting: { lock, drift } }: InstanceContext,
+): [reason: string, message: string] {
+  if (host === 'unknown' && hostFailure) return [hostFailure.code, hostFailure.message];
+  const locked = lock === null ? '' : `, and locked by Proxmox: ${lock}`;
+  if (drift) return [drift.code, `the container is ${host}: ${drift.message}${locked}`];
+  return [lock === null ? host : `locked_${lock}`, `the container is ${host}${locked}`];
+}
+
+function agentMessage(
+  agent: string,
+  recovery: string,
+  { agent: { readySource, crashCount }, restarts, restartedAt }: InstanceContext,
+): string {
+  if (agent === 'ready' && readySource) return `ready by ${readySource}`;
+  if (agent !== 'crashed') return `the agent is ${agent}`;
+  const times = `${restartedAt.length} of ${restarts.max} restarts in ${restarts.windowMs / 1000} s`;
+  return recovery === 'exhausted'
+    ? `the game has died ${crashCount} times, and ${times} did not help: start it yourself`
+    : `the game has died and is started again: ${times}`;
+}
+
 interface Regions {
   readonly provisioning: string;
   readonly host: string;
   readonly agent: string;
+  readonly recovery: string;
 }
 
 function conditionsOf(
-  { provisioning, host, agent }: Regions,
-  { failure, hostFailure, agent: { readySource } }: InstanceContext,
+  { provisioning, host, agent, recovery }: Regions,
+  context: InstanceContext,
   since: Readonly<Record<string, number>>,
 ): Condition[] {
+  const { failure } = context;
   const condition = (
     type: Condition['type'],
     status: Condition['status'],
@@ -109,15 +152,14 @@ function conditionsOf(
     condition(
       'HostRunning',
       truth(host === 'running', host === 'unknown'),
-      (host === 'unknown' && hostFailure?.code) || host,
-      (host === 'unknown' && hostFailure?.message) || `the container is ${host}`,
+      ...hostReason(host, context),
       'host',
     ),
     condition(
       'AgentReady',
       truth(agent === 'ready', agent === 'unknown' || agent === 'unreachable'),
-      agent,
-      readySource ? `ready by ${readySource}` : `the agent is ${agent}`,
+      agent === 'crashed' && recovery === 'exhausted' ? 'restart_budget_spent' : agent,
+      agentMessage(agent, recovery, context),
       'agent',
     ),
   ];

@@ -1,4 +1,4 @@
-import { instanceSetup } from './setup.ts';
+import { instanceSetup, POWER_OPS } from './setup.ts';
 import type {
   AgentOpKind,
   Effect,
@@ -15,10 +15,29 @@ type EffectOf<Kind extends EffectKind> = Extract<Effect, { kind: Kind }>;
 type Fields<Kind extends EffectKind> = Omit<EffectOf<Kind>, 'kind' | 'opId' | 'vmid' | 'id'>;
 
 /** Unix ms. The runtime stamps every event, also the timers that it delivers. */
-const atOf = (event: { type: string }): number => (event as { at?: number }).at ?? 0;
+export const atOf = (event: { type: string }): number => (event as { at?: number }).at ?? 0;
 
 /** Where the container ought to be: Proxmox's own list of it lags behind. */
 export const at = ({ node }: InstanceContext) => ({ node });
+
+const opOf = <Kind extends string>(context: InstanceContext, kind: Kind, event: InstanceEvent) => ({
+  id: String(context.opSeq + 1),
+  kind,
+  since: atOf(event),
+  upid: null,
+});
+
+const oneMoreAttempt = (region: Region, { attempts }: InstanceContext) => ({
+  ...attempts,
+  [region]: attempts[region] + 1,
+});
+
+export const takeHostLane = (region: Region, op: HostOpKind) =>
+  instanceSetup.assign({
+    opSeq: ({ context }) => context.opSeq + 1,
+    ops: ({ context, event }) => ({ ...context.ops, host: opOf(context, op, event) }),
+    attempts: ({ context }) => oneMoreAttempt(region, context),
+  });
 
 /** Takes the host lane and asks a worker to make the call. */
 export const beginHostOp = <Kind extends EffectKind>(
@@ -26,23 +45,19 @@ export const beginHostOp = <Kind extends EffectKind>(
   op: HostOpKind,
   kind: Kind,
   fields: (context: InstanceContext) => Fields<Kind>,
-) =>
-  [
-    instanceSetup.assign({
-      opSeq: ({ context }) => context.opSeq + 1,
-      ops: ({ context }) => ({
-        ...context.ops,
-        host: { id: String(context.opSeq + 1), kind: op, upid: null },
-      }),
-      attempts: ({ context }) => ({
-        ...context.attempts,
-        [region]: context.attempts[region] + 1,
-      }),
-    }),
-    effect('host', kind, fields),
-  ] as const;
+) => [takeHostLane(region, op), effect('host', kind, fields)] as const;
 
-/** The same for the agent. Its steps all belong to provisioning. */
+/** Who makes the call, and what is known of the calls before it. */
+export const powerCall = ({ id, vmid, node, ops, tasks }: InstanceContext) => ({
+  opId: ops.host?.id ?? '',
+  vmid,
+  id,
+  node,
+  since: ops.host?.since ?? 0,
+  known: tasks,
+});
+
+/** The same for the agent. */
 export const beginAgentOp = <Kind extends EffectKind>(
   op: AgentOpKind,
   kind: Kind,
@@ -51,14 +66,9 @@ export const beginAgentOp = <Kind extends EffectKind>(
   [
     instanceSetup.assign({
       opSeq: ({ context }) => context.opSeq + 1,
-      ops: ({ context }) => ({
-        ...context.ops,
-        agent: { id: String(context.opSeq + 1), kind: op, upid: null },
-      }),
-      attempts: ({ context }) => ({
-        ...context.attempts,
-        provisioning: context.attempts.provisioning + 1,
-      }),
+      ops: ({ context, event }) => ({ ...context.ops, agent: opOf(context, op, event) }),
+      attempts: ({ context }) =>
+        op === 'restart' ? context.attempts : oneMoreAttempt('provisioning', context),
     }),
     effect('agent', kind, fields),
   ] as const;
@@ -98,15 +108,28 @@ export const resetAttempts = (region: Region) =>
     attempts: ({ context }) => ({ ...context.attempts, [region]: 0 }),
   });
 
+/** Tasks that could still be mistaken for those of a later call. */
+const TASKS_MAX = 6;
+
 /** Keeps the Proxmox task of the call in flight, so that a successor attaches to it. */
 export const rememberTask = instanceSetup.assign({
   ops: ({ context, event }) =>
     event.type === 'task.started' && context.ops.host
       ? { ...context.ops, host: { ...context.ops.host, upid: event.upid } }
       : context.ops,
+  tasks: ({ context: { tasks }, event }) =>
+    event.type === 'task.started' && !tasks.includes(event.upid)
+      ? [...tasks, event.upid].slice(-TASKS_MAX)
+      : tasks,
+  hostOperation: ({ context: { hostOperation, ops }, event }) =>
+    event.type === 'task.started' && hostOperation && isPowerStep(ops.host?.kind)
+      ? { ...hostOperation, upid: event.upid, startedAt: hostOperation.startedAt ?? event.at }
+      : hostOperation,
 });
 
-const failureOf = (step: string, event: InstanceEvent) =>
+const isPowerStep = (kind: string | undefined) => POWER_OPS.includes(kind ?? '');
+
+export const failureOf = (step: string, event: InstanceEvent) =>
   event.type === 'effect.failed'
     ? { step, code: event.code, message: event.message }
     : { step, code: 'deadline_exceeded', message: `${step} took longer than it may` };
@@ -128,12 +151,6 @@ export const failProvisioningByHost = (step: string) =>
         : { step, code: 'container_stopped', message: 'the container is not running any more' },
     ops: ({ context }) => ({ ...context.ops, agent: null }),
     operation: ({ context, event }) => finished(context, 'failed', event),
-  });
-
-export const failHost = (step: string) =>
-  instanceSetup.assign({
-    hostFailure: ({ event }) => failureOf(step, event),
-    ops: ({ context }) => ({ ...context.ops, host: null }),
   });
 
 export const succeed = instanceSetup.assign({
@@ -161,7 +178,6 @@ export const acceptWish = (kind: 'retry' | 'delete') =>
             finishedAt: null,
           }
         : context.operation,
-    hostFailure: null,
   });
 
 /** What we leave behind in the world is written down, never forgotten. */

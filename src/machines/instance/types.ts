@@ -10,16 +10,20 @@ export type HostOpKind =
   | 'clone'
   | 'configure'
   | 'start'
+  | 'shutdown'
   | 'stop'
+  | 'restart'
   | 'observe'
   | 'address'
   | 'destroy';
-export type AgentOpKind = 'configure' | 'await';
+export type AgentOpKind = 'configure' | 'await' | 'restart';
 
 /** One call in flight. `id` fences its result: an answer to a superseded call changes nothing. */
 export interface Op<Kind extends string = string> {
   readonly id: string;
   readonly kind: Kind;
+  /** When it was asked for. A task that is older was not started for it. */
+  readonly since: number;
   /** The Proxmox task to attach to again after a crash, once we know it. */
   readonly upid: string | null;
 }
@@ -47,6 +51,26 @@ export interface Operation {
   readonly finishedAt: number | null;
 }
 
+export type PowerStep = 'start' | 'shutdown' | 'stop' | 'restart';
+
+/** One change of power, by whoever wanted it: its owner, provisioning or a deletion. */
+export interface HostOperation {
+  readonly id: string;
+  readonly kind: 'start' | 'stop' | 'restart';
+  readonly state: 'running' | 'succeeded' | 'failed' | 'superseded';
+  readonly requestedBy: string;
+  readonly acceptedAt: number;
+  /** When Proxmox began to work on it. */
+  readonly startedAt: number | null;
+  readonly finishedAt: number | null;
+  readonly deadline: number;
+  /** The latest Proxmox task that worked on it. */
+  readonly upid: string | null;
+  /** What is being done just now, or was done last. */
+  readonly step: PowerStep;
+  readonly error: Failure | null;
+}
+
 /** What was ordered, and what edge and proxy make of it. `edge` and `proxy` have one writer. */
 export interface Payload {
   readonly game: string | null;
@@ -71,6 +95,8 @@ export interface InstanceInput {
   readonly allocatedPorts: readonly number[];
   readonly payload: Payload;
   readonly readyDeadlineMs: number;
+  /** How often a game that dies is started again by itself, within how long. */
+  readonly restarts: { readonly max: number; readonly windowMs: number };
   readonly operation: { readonly id: string; readonly requestedBy: string };
   readonly at: number;
 }
@@ -83,16 +109,39 @@ export interface InstanceContext extends Omit<InstanceInput, 'operation' | 'at'>
   readonly attempts: { readonly provisioning: number; readonly host: number };
   readonly ops: { readonly host: Op<HostOpKind> | null; readonly agent: Op<AgentOpKind> | null };
   readonly operation: Operation;
+  readonly hostOperation: HostOperation | null;
+  /** The latest tasks of Proxmox, the newest last: none of them belongs to a later call. */
+  readonly tasks: readonly string[];
+  /** What Proxmox says beside the power, and why the region is where it is if we did not do it. */
+  readonly sighting: { readonly lock: string | null; readonly drift: Drift | null };
   readonly failure: Failure | null;
   readonly hostFailure: Failure | null;
   readonly debts: readonly Debt[];
   readonly agent: {
     readonly readySource: string | null;
     readonly installStep: string | null;
+    /** Crashes that we know of. */
     readonly crashCount: number;
+    /** The agent's own count, which begins anew with the agent; null if it does not say. */
+    readonly reportedCrashes: number | null;
     readonly lastCrashAt: number | null;
     readonly lastSeenAt: number | null;
   };
+  /** When the game was started again by us, the latest last. */
+  readonly restartedAt: readonly number[];
+}
+
+/** The world changed without us. */
+export interface Drift {
+  readonly code:
+    | 'started_outside'
+    | 'stopped_outside'
+    | 'vanished'
+    | 'appeared'
+    | 'moved'
+    | 'node_offline';
+  readonly message: string;
+  readonly at: number;
 }
 
 export type AgentCondition = 'unreachable' | 'alive' | 'ready' | 'crashed';
@@ -103,21 +152,32 @@ interface Wish {
   readonly requestedBy: string;
 }
 
+export type Power = 'running' | 'stopped' | 'absent' | 'unknown';
+
 type Fact =
   | ({ readonly type: 'retry.requested' } & Wish)
+  | ({ readonly type: 'start.requested' } & Wish)
+  | ({ readonly type: 'stop.requested' } & Wish)
+  | ({ readonly type: 'restart.requested' } & Wish)
   | ({ readonly type: 'delete.requested'; readonly force: boolean } & Wish)
   | { readonly type: 'task.started'; readonly opId: string; readonly upid: string }
   | { readonly type: 'container.cloned'; readonly opId: string; readonly node: string }
   | { readonly type: 'container.configured'; readonly opId: string }
   | { readonly type: 'container.started'; readonly opId: string }
   | { readonly type: 'container.stopped'; readonly opId: string }
+  | { readonly type: 'container.restarted'; readonly opId: string }
   | { readonly type: 'container.destroyed'; readonly opId: string }
   | { readonly type: 'address.found'; readonly opId: string; readonly ip: string }
   | { readonly type: 'agent.configured'; readonly opId: string }
+  | { readonly type: 'agent.restarted'; readonly opId: string }
   | {
       readonly type: 'host.observed';
-      readonly power: 'running' | 'stopped' | 'absent';
+      /** `unknown`: Proxmox itself cannot tell, because the node is offline. */
+      readonly power: Power;
+      /** null with `absent`. */
       readonly node: string | null;
+      /** Why Proxmox refuses changes at the moment: `backup`, `migrate`, … */
+      readonly lock: string | null;
       /** The observing call, when a call of ours asked; null when a sweep saw it. */
       readonly opId: string | null;
     }
@@ -126,6 +186,7 @@ type Fact =
       readonly condition: AgentCondition;
       readonly readySource: string | null;
       readonly installStep: string | null;
+      readonly crashCount: number | null;
     }
   | {
       readonly type: 'effect.failed';
@@ -138,6 +199,14 @@ type Fact =
 /** Every event carries the time at which the runtime accepted it. */
 export type InstanceEvent = Fact & { readonly at: number };
 
+/** Proxmox is asked once: whoever repeats the call looks for the task that it began. */
+interface PowerCall {
+  readonly node: string | null;
+  readonly since: number;
+  /** Tasks of earlier calls. */
+  readonly known: readonly string[];
+}
+
 /** What the machine may ask the world to do. Each becomes one outbox row. */
 export type Effect = { readonly opId: string; readonly vmid: number; readonly id: string } & (
   | { readonly kind: 'container.clone'; readonly hostname: string }
@@ -148,8 +217,10 @@ export type Effect = { readonly opId: string; readonly vmid: number; readonly id
       readonly cpuCores: number;
       readonly memoryMiB: number;
     }
-  | { readonly kind: 'container.start'; readonly node: string | null }
-  | { readonly kind: 'container.stop'; readonly node: string | null }
+  | ({ readonly kind: 'container.start' } & PowerCall)
+  | ({ readonly kind: 'container.shutdown' } & PowerCall)
+  | ({ readonly kind: 'container.stop' } & PowerCall)
+  | ({ readonly kind: 'container.restart' } & PowerCall)
   | { readonly kind: 'container.observe'; readonly node: string | null }
   | { readonly kind: 'container.address'; readonly node: string | null }
   | { readonly kind: 'container.destroy'; readonly node: string | null }
@@ -161,6 +232,7 @@ export type Effect = { readonly opId: string; readonly vmid: number; readonly id
       readonly payload: Payload;
     }
   | { readonly kind: 'agent.await'; readonly ip: string }
+  | { readonly kind: 'agent.restart'; readonly ip: string }
 );
 
 export type EffectKind = Effect['kind'];

@@ -9,43 +9,115 @@ const WISH = { operationId: '', requestedBy: '', at: 0 };
 
 /** Every wish by the name under which clients see it. Whether it is allowed, the machine says. */
 const WISHES = {
+  start: { type: 'start.requested', ...WISH },
+  stop: { type: 'stop.requested', ...WISH },
+  restart: { type: 'restart.requested', ...WISH },
   retry: { type: 'retry.requested', ...WISH },
   delete: { type: 'delete.requested', force: false, ...WISH },
   force_delete: { type: 'delete.requested', force: true, ...WISH },
 } as const;
 
-export function allowedActions(snapshot: InstanceSnapshot): readonly string[] {
-  return Object.entries(WISHES)
-    .filter(([, wish]) => snapshot.can(wish))
-    .map(([name]) => name);
+export type WishName = keyof typeof WISHES;
+export const WISH_NAMES = Object.keys(WISHES) as readonly WishName[];
+
+export const allowedActions = (snapshot: InstanceSnapshot): readonly WishName[] =>
+  WISH_NAMES.filter((name) => snapshot.can(WISHES[name]));
+
+interface Refusal {
+  readonly message: string;
+  /** What would make the wish possible. */
+  readonly lift: string;
+}
+
+const REFUSALS = {
+  deletion_in_progress: {
+    message: 'the container is being deleted',
+    lift: 'nothing: a deletion is final',
+  },
+  no_change: { message: 'it is so already', lift: 'nothing needs to be done' },
+  provisioning_in_progress: {
+    message: 'the container is still being made',
+    lift: 'wait until it is ready, or delete it',
+  },
+  provisioning_failed: {
+    message: 'the container could not be made ready',
+    lift: 'retry, or delete it',
+  },
+  host_operation_in_progress: {
+    message: 'an operation on its power is running',
+    lift: 'wait until that has ended; it has a deadline',
+  },
+  host_unknown: {
+    message: 'Proxmox does not say whether the container is on',
+    lift: 'Proxmox or the node of the container has to answer again; we keep asking',
+  },
+  container_absent: {
+    message: 'Proxmox does not know the container',
+    lift: 'bring it back on Proxmox, or delete it',
+  },
+  host_not_running: { message: 'the container is off', lift: 'start it instead' },
+  container_running: {
+    message: 'the container is on: stop it first, or delete with force=true',
+    lift: 'stop it, or use force',
+  },
+  nothing_to_retry: { message: 'nothing has failed', lift: 'nothing needs to be done' },
+  host_busy: {
+    message: 'the state of the container is being found out: try again in a moment',
+    lift: 'wait a moment',
+  },
+} as const satisfies Record<string, Refusal>;
+
+export type RefusalCode = keyof typeof REFUSALS;
+
+const ACHIEVED: Readonly<Record<string, 'running' | 'stopped'>> = {
+  'start.requested': 'running',
+  'stop.requested': 'stopped',
+};
+
+function refusalOf(snapshot: InstanceSnapshot, type: string): RefusalCode {
+  const { host } = snapshot.value;
+  if (snapshot.matches({ provisioning: 'deleting' })) return 'deletion_in_progress';
+  if (type === 'delete.requested') return 'container_running';
+  if (type === 'retry.requested') {
+    return snapshot.matches({ provisioning: 'failed' }) ? 'host_busy' : 'nothing_to_retry';
+  }
+  if (snapshot.matches({ provisioning: 'failed' })) return 'provisioning_failed';
+  if (!snapshot.matches({ provisioning: 'ready' })) return 'provisioning_in_progress';
+  if (host === ACHIEVED[type]) return 'no_change';
+  if (host === 'absent') return 'container_absent';
+  if (host === 'stopped') return 'host_not_running';
+  return snapshot.matches({ host: 'unknown' }) ? 'host_unknown' : 'host_operation_in_progress';
 }
 
 /** Why a wish changes nothing in this state: a stable code, and a sentence for people. */
 export function explain(
   snapshot: InstanceSnapshot,
   { type }: { readonly type: string },
-): { code: string; message: string } {
-  if (snapshot.matches({ provisioning: 'deleting' })) {
-    return { code: 'deletion_in_progress', message: 'the container is being deleted' };
-  }
-  if (type === 'delete.requested') {
-    return {
-      code: 'container_running',
-      message: 'the container is on: stop it first, or delete with force=true',
-    };
-  }
-  if (!snapshot.matches({ provisioning: 'failed' })) {
-    return {
-      code: 'nothing_to_retry',
-      message: 'nothing has failed, so there is nothing to retry',
-    };
-  }
-  return {
-    code: 'host_busy',
-    message: 'the state of the container is being found out: try again in a moment',
-  };
+): { code: RefusalCode; message: string } {
+  const code = refusalOf(snapshot, type);
+  return { code, message: REFUSALS[code].message };
 }
 
-/** The same for a state at rest, as its row has it. */
-export const allowedActionsOf = ({ value, context }: InstanceState): readonly string[] =>
-  allowedActions(instanceMachine.resolveState({ value, context } as never));
+export interface ExplainedWish {
+  readonly wish: WishName;
+  readonly isAllowed: boolean;
+  readonly refusal: (Refusal & { readonly code: RefusalCode }) | null;
+}
+
+/** Every wish: allowed, or what refuses it and what would lift that. */
+export function explainWishes(state: InstanceState): readonly ExplainedWish[] {
+  const snapshot = restored(state);
+  return WISH_NAMES.map((wish) => {
+    const event = WISHES[wish];
+    if (snapshot.can(event)) return { wish, isAllowed: true, refusal: null };
+    const code = refusalOf(snapshot, event.type);
+    return { wish, isAllowed: false, refusal: { code, ...REFUSALS[code] } };
+  });
+}
+
+const restored = ({ value, context }: InstanceState): InstanceSnapshot =>
+  instanceMachine.resolveState({ value, context } as never);
+
+/** The wishes that a state at rest would accept, as its row has it. */
+export const allowedActionsOf = (state: InstanceState): readonly WishName[] =>
+  allowedActions(restored(state));

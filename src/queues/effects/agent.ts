@@ -19,6 +19,8 @@ type AgentKind = Extract<keyof Performers, `agent.${string}`>;
 /** Unanswered polls in a row before an agent counts as unreachable. */
 const MISSES_MAX = 3;
 
+const nothingElse = { installStep: null, crashCount: null } as const;
+
 export function createAgentPerformers(options: AgentOptions): Pick<Performers, AgentKind> {
   const { agents, pollMs, bootTimeoutMs } = options;
   return {
@@ -41,7 +43,7 @@ export function createAgentPerformers(options: AgentOptions): Pick<Performers, A
         signal.throwIfAborted();
         const { ready, readySource = null } = await agents.ready(ip, { signal });
         if (ready) {
-          return { type: 'agent.observed', condition: 'ready', readySource, installStep: null };
+          return { type: 'agent.observed', condition: 'ready', readySource, ...nothingElse };
         }
         const status = await agents.status(ip, { signal }).catch((error: unknown) => {
           if (error instanceof UpstreamError && error.retryable) return null;
@@ -63,11 +65,20 @@ export function createAgentPerformers(options: AgentOptions): Pick<Performers, A
             condition,
             readySource: null,
             installStep,
+            crashCount: null,
           } as const;
           await progress(event);
         }
         await delay(pollMs, undefined, { signal });
       }
+    },
+
+    async 'agent.restart'({ ip, opId }, { signal }) {
+      // Whoever did this before us, and be it the agent itself, has done it.
+      if ((await agents.status(ip, { signal })).state === 'crashed') {
+        await agents.control(ip, 'start', { signal });
+      }
+      return { type: 'agent.restarted', opId };
     },
   };
 }

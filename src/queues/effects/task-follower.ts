@@ -17,6 +17,20 @@ export function createTaskFollower(proxmox: Tasks, pollMs: number) {
       await proxmox.awaitTask(upid, { signal, pollMs });
     },
 
+    /**
+     * Waits for the task of an earlier attempt. false: Proxmox has forgotten it.
+     * @throws UpstreamError if it failed
+     */
+    async ended(opId: string, upid: string, performance: Performance): Promise<boolean> {
+      try {
+        await this.follow(opId, upid, performance);
+        return true;
+      } catch (error) {
+        if (failedBecause(error, 'task_missing')) return false;
+        throw error;
+      }
+    },
+
     /** The task of an earlier attempt may have failed or be forgotten: the world says what is missing. */
     async attach({ upid, signal }: Performance): Promise<void> {
       if (upid === null) return;

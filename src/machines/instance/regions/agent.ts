@@ -1,27 +1,39 @@
 import { and, not } from 'xstate';
 
 import { instanceSetup } from '../setup.ts';
-import type { AgentCondition } from '../types.ts';
+import type { AgentCondition, InstanceContext, InstanceEvent } from '../types.ts';
 
-const remember = instanceSetup.assign({
-  agent: ({ context, event }) =>
-    event.type === 'agent.observed'
-      ? {
-          ...context.agent,
-          readySource: event.readySource,
-          installStep: event.installStep,
-          lastSeenAt: event.condition === 'unreachable' ? context.agent.lastSeenAt : event.at,
-        }
-      : context.agent,
-});
+type Observed = Extract<InstanceEvent, { type: 'agent.observed' }>;
 
-const countCrash = instanceSetup.assign({
-  agent: ({ context, event }) => ({
-    ...context.agent,
-    crashCount: context.agent.crashCount + 1,
-    lastCrashAt: event.at,
-  }),
-});
+/**
+ * Crashes since we last heard. The agent's own count also knows those between two looks; it
+ * begins anew when the agent does. `isNew`: the condition alone tells of one.
+ */
+function newCrashes(
+  { reportedCrashes }: InstanceContext['agent'],
+  event: Observed,
+  isNew: boolean,
+) {
+  const { crashCount } = event;
+  if (crashCount === null || reportedCrashes === null) return isNew ? 1 : 0;
+  return crashCount < reportedCrashes ? crashCount : crashCount - reportedCrashes;
+}
+
+const remember = (isNewCrash: boolean) =>
+  instanceSetup.assign({
+    agent: ({ context: { agent }, event }) => {
+      if (event.type !== 'agent.observed') return agent;
+      const crashes = newCrashes(agent, event, isNewCrash);
+      return {
+        readySource: event.readySource,
+        installStep: event.installStep,
+        crashCount: agent.crashCount + crashes,
+        reportedCrashes: event.crashCount ?? agent.reportedCrashes,
+        lastCrashAt: crashes > 0 ? event.at : agent.lastCrashAt,
+        lastSeenAt: event.condition === 'unreachable' ? agent.lastSeenAt : event.at,
+      };
+    },
+  });
 
 const seen = (condition: AgentCondition) =>
   ({ type: 'isAgentSeen', params: { condition } }) as const;
@@ -67,15 +79,13 @@ function observations(current: AgentCondition | null) {
   const known = current === null ? [] : [{ guard: old(current), actions: [] }];
   return [
     ...known,
-    { guard: seen('unreachable'), target: '#instance.agent.unreachable', actions: remember },
-    { guard: seen('alive'), target: '#instance.agent.alive', actions: remember },
-    { guard: seen('ready'), target: '#instance.agent.ready', actions: remember },
+    ...(['unreachable', 'alive', 'ready'] as const).map((condition) => ({
+      guard: seen(condition),
+      target: `#instance.agent.${condition}` as const,
+      actions: remember(false),
+    })),
     current === 'crashed'
-      ? { guard: seen('crashed'), actions: remember }
-      : {
-          guard: seen('crashed'),
-          target: '#instance.agent.crashed',
-          actions: [remember, countCrash],
-        },
-  ] as const;
+      ? { guard: seen('crashed'), actions: remember(false) }
+      : { guard: seen('crashed'), target: '#instance.agent.crashed', actions: remember(true) },
+  ];
 }

@@ -26,7 +26,6 @@ const nodeOf = ({ context, event }: Scope) =>
 const ipOf = ({ context, event }: Scope) =>
   event.type === 'address.found' ? event.ip : context.ip;
 
-const P = { region: 'provisioning' } as const;
 const performAgain = { after: { provisioningPause: 'performing' } } as const;
 
 /**
@@ -61,7 +60,7 @@ export const provisioning = instanceSetup.createStateConfig({
           actions: [releaseHostLane, instanceSetup.assign({ node: nodeOf })],
         },
         'effect.failed': [
-          { guard: { type: 'mayRepeat', params: P }, target: '.pausing' },
+          { guard: 'mayRepeat', target: '.pausing' },
           { guard: 'isHostOp', target: 'failed', actions: failProvisioning('clone') },
         ],
         'delete.requested': 'deleting',
@@ -91,7 +90,7 @@ export const provisioning = instanceSetup.createStateConfig({
           actions: releaseHostLane,
         },
         'effect.failed': [
-          { guard: { type: 'mayRepeat', params: P }, target: '.pausing' },
+          { guard: 'mayRepeat', target: '.pausing' },
           { guard: 'isHostOp', target: 'failed', actions: failProvisioning('configure') },
         ],
         'delete.requested': 'deleting',
@@ -131,7 +130,7 @@ export const provisioning = instanceSetup.createStateConfig({
           actions: [releaseHostLane, instanceSetup.assign({ ip: ipOf })],
         },
         'effect.failed': [
-          { guard: { type: 'mayRepeat', params: P }, target: '.pausing' },
+          { guard: 'mayRepeat', target: '.pausing' },
           { guard: 'isHostOp', target: 'failed', actions: failProvisioning('address') },
         ],
         'delete.requested': { target: 'deleting', actions: releaseHostLane },
@@ -166,7 +165,7 @@ export const provisioning = instanceSetup.createStateConfig({
           actions: releaseAgentLane,
         },
         'effect.failed': [
-          { guard: { type: 'mayRepeat', params: P }, target: '.pausing' },
+          { guard: 'mayRepeat', target: '.pausing' },
           { guard: 'isAgentOp', target: 'failed', actions: failProvisioning('install') },
         ],
         'delete.requested': 'deleting',
@@ -191,7 +190,7 @@ export const provisioning = instanceSetup.createStateConfig({
       ],
       on: {
         'effect.failed': [
-          { guard: { type: 'mayRepeat', params: P }, target: '.pausing' },
+          { guard: 'mayRepeat', target: '.pausing' },
           { guard: 'isAgentOp', target: 'failed', actions: failProvisioning('ready') },
         ],
         'delete.requested': 'deleting',
@@ -251,7 +250,7 @@ export const provisioning = instanceSetup.createStateConfig({
               actions: [releaseLanes, succeed],
             },
             'effect.failed': [
-              { guard: { type: 'mayRepeat', params: P }, target: '.pausing' },
+              { guard: 'mayRepeat', target: '.pausing' },
               {
                 guard: 'isHostOp',
                 target: '#instance.provisioning.deleted',

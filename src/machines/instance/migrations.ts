@@ -1,0 +1,46 @@
+import type { InstanceContext } from './types.ts';
+
+/** A stored state of any version. */
+interface Snapshot {
+  readonly value: unknown;
+  readonly context: unknown;
+  readonly status: string;
+  readonly since: Readonly<Record<string, number>>;
+}
+
+/** How a stored state of version n becomes one of version n + 1. Never changed once released. */
+export const migrations: Readonly<Record<number, (snapshot: Snapshot) => Snapshot>> = {
+  /** Version 2 knows operations on power, what Proxmox says beside it, and recovery. */
+  1: ({ value, context, since, ...rest }) => {
+    const before = context as InstanceContext;
+    const { agent, ops } = before;
+    return {
+      ...rest,
+      value: { ...(value as Record<string, unknown>), ...hostOf(value), recovery: 'idle' },
+      since: { ...since, recovery: since['host'] ?? 0 },
+      context: {
+        ...before,
+        restarts: { max: 3, windowMs: 600_000 },
+        ops: {
+          host: ops.host && { ...ops.host, since: 0 },
+          agent: ops.agent && { ...ops.agent, since: 0 },
+        },
+        hostOperation: null,
+        tasks: [],
+        sighting: { lock: null, drift: null },
+        agent: { ...agent, reportedCrashes: null },
+        restartedAt: [],
+      },
+    };
+  },
+};
+
+/**
+ * A stop in version 1 was one call that ended by force. Its effect is answered as before, and
+ * the state that waits for it is the one that pulls the plug.
+ */
+function hostOf(value: unknown): { host?: unknown } {
+  const { host } = value as { host: unknown };
+  const stopping = (host as { stopping?: unknown }).stopping;
+  return typeof stopping === 'string' ? { host: { stopping: { halting: stopping } } } : {};
+}

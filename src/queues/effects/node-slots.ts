@@ -1,0 +1,46 @@
+import type { Redis } from 'ioredis';
+import { Semaphore } from 'redis-semaphore';
+
+/** A Proxmox node that is asked for many things at once does none of them in time. */
+export interface NodeSlots {
+  /** Acts as soon as the node has a place left; all our workers share its places. */
+  use<Result>(node: string, signal: AbortSignal, act: () => Promise<Result>): Promise<Result>;
+}
+
+/** A place whose holder has died is free again after this. */
+const LEASE_MS = 15_000;
+const RETRY_MS = 100;
+
+/**
+ * Counts in Redis. That is a courtesy to the node, not a rule that anything else rests on: while
+ * Redis is away, power goes on without it.
+ */
+export function createNodeSlots(options: {
+  readonly redis: Redis;
+  readonly prefix: string;
+  readonly perNode: number;
+  readonly onError: (error: unknown) => void;
+}): NodeSlots {
+  const { redis, prefix, perNode, onError } = options;
+  return {
+    async use(node, signal, act) {
+      const slot = new Semaphore(redis, `${prefix}:node:${node}`, perNode, {
+        lockTimeout: LEASE_MS,
+        refreshInterval: LEASE_MS / 3,
+        retryInterval: RETRY_MS,
+        acquireTimeout: Number.POSITIVE_INFINITY,
+        // Lost with the data of Redis: what has begun goes on all the same.
+        onLockLost: onError,
+      });
+      await slot.acquire(signal).catch((error: unknown) => {
+        signal.throwIfAborted();
+        onError(error);
+      });
+      try {
+        return await act();
+      } finally {
+        await slot.release().catch(onError);
+      }
+    },
+  };
+}

@@ -1,0 +1,97 @@
+import { getNextTransitions, initialTransition, type SnapshotFrom } from 'xstate';
+
+import { createTransition } from '../../src/actors/transition.ts';
+import { instanceMachine } from '../../src/machines/instance/machine.ts';
+import { sampleInput } from './instance-model.ts';
+
+export type Snapshot = SnapshotFrom<typeof instanceMachine>;
+interface Event {
+  readonly type: string;
+  readonly [field: string]: unknown;
+}
+
+export const step = createTransition(instanceMachine);
+
+/** A life that can be played on: each answer is given to the call that is in flight. */
+export function begin() {
+  let snapshot: Snapshot = initialTransition(instanceMachine, sampleInput())[0];
+  const effects: string[] = [];
+  const send = (event: Event) => {
+    const [next, actions] = step(snapshot, { at: 7, ...event } as Event);
+    snapshot = next;
+    for (const { type, params } of actions) {
+      if (type === 'effect') effects.push((params as { effect: { kind: string } }).effect.kind);
+    }
+  };
+  const answer = (type: string, fields: object = {}) => {
+    const { host, agent } = snapshot.context.ops;
+    send({ type, opId: (type.startsWith('agent.') ? agent : host)?.id, ...fields });
+  };
+  const fail = (lane: 'host' | 'agent', retryable: boolean) =>
+    send({
+      type: 'effect.failed',
+      opId: snapshot.context.ops[lane]?.id,
+      code: 'no_space',
+      message: 'no space left',
+      retryable,
+    });
+  const pass = (timer: string) => {
+    const due = getNextTransitions(snapshot).find(({ eventType }) =>
+      eventType.startsWith(`xstate.after.${timer}.`),
+    );
+    if (!due) throw new Error(`no timer ${timer} runs`);
+    send({ type: due.eventType });
+  };
+  const live = {
+    send,
+    answer,
+    fail,
+    pass,
+    effects,
+    get state() {
+      return snapshot;
+    },
+  };
+  return live;
+}
+
+export const observed = (condition: string) => ({
+  type: 'agent.observed',
+  condition,
+  readySource: condition === 'ready' ? 'minecraft_ping' : null,
+  installStep: null,
+  crashCount: null,
+});
+export const sighted = (power: string, more: object = {}) => ({
+  type: 'host.observed',
+  power,
+  node: 'pve1',
+  lock: null,
+  opId: null,
+  ...more,
+});
+export const power = (verb: 'start' | 'stop' | 'restart', operationId = 'op-2') => ({
+  type: `${verb}.requested`,
+  operationId,
+  requestedBy: 'c-1',
+});
+export const removal = { type: 'delete.requested', operationId: 'op-2', requestedBy: 'c-1' };
+
+/** Up to the point where the agent installs. */
+export function install() {
+  const life = begin();
+  life.answer('container.cloned', { node: 'pve1' });
+  life.answer('container.configured');
+  life.answer('container.started');
+  life.answer('address.found', { ip: '10.0.0.5' });
+  life.answer('agent.configured');
+  return life;
+}
+
+/** In service. */
+export function serve() {
+  const life = install();
+  life.send(observed('ready'));
+  life.effects.length = 0;
+  return life;
+}
