@@ -13,6 +13,7 @@ export const QUEUE_NAMES = [
   'effects-agent',
   'timers',
   'sweeps',
+  'polls',
 ] as const;
 export type QueueName = (typeof QUEUE_NAMES)[number];
 

@@ -18,12 +18,14 @@ export interface WorkerOptions {
   readonly performEffect: (job: EffectJob, shutdown: AbortSignal) => Promise<void>;
   readonly deliverTimer: (job: { readonly data: unknown }) => Promise<void>;
   readonly sweeps: Sweeps;
+  /** Sweeps of agents: in a queue of their own, where nothing else waits for a worker. */
+  readonly polls?: Sweeps;
   readonly logger: Logger;
 }
 
 /** Runs the workers of all queues until disposed; what is in flight then is handed back. */
 export async function startWorkers(options: WorkerOptions): Promise<AsyncDisposable> {
-  const { connection, prefix, concurrency, lockMs, queues, sweeps, logger } = options;
+  const { connection, prefix, concurrency, lockMs, queues, logger } = options;
   await using opened = new AsyncDisposableStack();
   const shutdown = new AbortController();
   const workers: Worker[] = [];
@@ -58,10 +60,15 @@ export async function startWorkers(options: WorkerOptions): Promise<AsyncDisposa
     if (name.startsWith('effects-')) startWorker(name, perform, concurrency);
   }
   startWorker('timers', options.deliverTimer, concurrency);
-  const sweep = createSweepProcessor(sweeps, shutdown.signal);
-  startWorker('sweeps', sweep, Object.keys(sweeps).length);
-  const keeper = opened.use(startSweepKeeper({ queues, sweeps, logger }));
-  await Promise.all([keeper.ready, ...workers.map((worker) => worker.waitUntilReady())]);
+  const startSweeps = (queue: QueueName, sweeps: Sweeps): Promise<void> => {
+    startWorker(queue, createSweepProcessor(sweeps, shutdown.signal), Object.keys(sweeps).length);
+    return opened.use(startSweepKeeper({ queues, queue, sweeps, logger })).ready;
+  };
+  await Promise.all([
+    startSweeps('sweeps', options.sweeps),
+    options.polls && startSweeps('polls', options.polls),
+    ...workers.map((worker) => worker.waitUntilReady()),
+  ]);
 
   const closing = opened.move();
   return { [Symbol.asyncDispose]: () => closing.disposeAsync() };

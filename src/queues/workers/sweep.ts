@@ -1,8 +1,10 @@
 import type { Logger } from '../../telemetry/logger.ts';
-import type { Queues } from '../queues.ts';
+import type { QueueName, Queues } from '../queues.ts';
 
 export interface Sweep {
   readonly everyMs: number;
+  /** When in its interval it runs, on the same clock on every node: sweeps that share work spread. */
+  readonly offsetMs?: number;
   /** Ends early when the signal says that this node shuts down. */
   readonly run: (shutdown: AbortSignal) => Promise<void>;
 }
@@ -32,19 +34,16 @@ export function createSweepProcessor(sweeps: Sweeps, shutdown: AbortSignal) {
 /** Keeps one BullMQ job scheduler for each sweep, whichever and however many nodes run. */
 export function startSweepKeeper(options: {
   readonly queues: Queues;
+  readonly queue?: QueueName;
   readonly sweeps: Sweeps;
   readonly logger: Logger;
 }): Disposable & { readonly ready: Promise<void> } {
-  const { queues, sweeps, logger } = options;
+  const { queues, queue = 'sweeps', sweeps, logger } = options;
   const keep = async () => {
-    for (const [name, { everyMs }] of Object.entries(sweeps)) {
-      await queues
-        .get('sweeps')
-        .upsertJobScheduler(
-          name,
-          { every: everyMs },
-          { name, opts: { removeOnComplete: true, removeOnFail: true } },
-        );
+    for (const [name, { everyMs, offsetMs }] of Object.entries(sweeps)) {
+      const repeat = { every: everyMs, ...(offsetMs !== undefined && { offset: offsetMs }) };
+      const job = { name, opts: { removeOnComplete: true, removeOnFail: true } };
+      await queues.get(queue).upsertJobScheduler(name, repeat, job);
     }
   };
   const timer = setInterval(() => {
