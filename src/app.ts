@@ -1,5 +1,6 @@
 import { createApi } from './app/api.ts';
 import { type AppOptions, layFoundation } from './app/foundation.ts';
+import { startView } from './app/view.ts';
 import { startWorkerRole } from './app/workers.ts';
 import { listen } from './http/server.ts';
 
@@ -19,7 +20,8 @@ export async function startApp(options: AppOptions): Promise<App> {
   if (config.role !== 'api') opened.use(await startWorkerRole(foundation));
   let url: string | null = null;
   if (config.role !== 'worker') {
-    const listening = opened.use(await listen(await createApi(foundation), config.http));
+    const view = opened.use(await startView(foundation));
+    const listening = opened.use(await listen(await createApi(foundation, view), config.http));
     url = listening.url;
   }
   opened.defer(() => foundation.closing.abort(new Error('this node shuts down')));

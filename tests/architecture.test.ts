@@ -20,13 +20,14 @@ const LAYERS: Readonly<Record<string, Rule>> = {
   telemetry: { layers: [], packages: ['pino'] },
   machines: { layers: [], packages: ['xstate'] },
   actors: { layers: ['machines', 'errors'], packages: ['xstate', 'lru-cache'] },
+  view: { layers: ['actors', 'machines', 'errors'], packages: ['@xstate/store'] },
   storage: {
-    layers: ['actors', 'machines', 'errors'],
+    layers: ['actors', 'view', 'machines', 'errors'],
     packages: ['pg', 'ioredis', '@prisma/adapter-pg', '@prisma/client'],
   },
   clients: { layers: ['errors'], packages: ['undici', 'zod'] },
   http: {
-    layers: ['actors', 'machines', 'storage', 'clients', 'errors', 'telemetry'],
+    layers: ['actors', 'view', 'machines', 'storage', 'clients', 'errors', 'telemetry'],
     packages: ['express', 'jose', 'lru-cache', 'swagger-ui-dist', 'zod'],
   },
   queues: {
@@ -39,6 +40,7 @@ const LAYERS: Readonly<Record<string, Rule>> = {
       'telemetry',
       'machines',
       'actors',
+      'view',
       'storage',
       'clients',
       'http',
@@ -162,6 +164,7 @@ describe('the rules bite', () => {
     ['a machine that imports a package', 'src/machines/x.ts', "import { z } from 'zod';"],
     ['a machine that imports a layer above', 'src/machines/x.ts', "import '../http/server.ts';"],
     ['http that imports queues', 'src/http/x.ts', "import { a } from '../queues/relay.ts';"],
+    ['the view that imports storage', 'src/view/x.ts', "import '../storage/journal.ts';"],
     ['a client that imports another', 'src/clients/agent/x.ts', "import '../proxmox/upid.ts';"],
     ['a dynamic import', 'src/actors/x.ts', "await import('../storage/database.ts');"],
     ['a layer that nobody knows', 'src/helpers/x.ts', ''],

@@ -10,7 +10,11 @@ import { API_VERSION } from '../../src/http/server.ts';
 import { createActorStore } from '../../src/storage/actor-store.ts';
 import { openDatabase } from '../../src/storage/database.ts';
 import { createDebts } from '../../src/storage/debts.ts';
+import { createJournalReader } from '../../src/storage/journal.ts';
 import { createVmids } from '../../src/storage/vmids.ts';
+import { createFleet } from '../../src/view/fleet.ts';
+import { createLive } from '../../src/view/live.ts';
+import { createRecent } from '../../src/view/recent.ts';
 
 /** docs/openapi.json. The real composition, whose parts connect only when they are asked. */
 export async function renderOpenApi(): Promise<string> {
@@ -41,6 +45,20 @@ export async function renderOpenApi(): Promise<string> {
       now,
       randomId: () => '',
       closing: new AbortController(),
+    },
+    {
+      fleet: createFleet(),
+      live: createLive(),
+      tail: {
+        seq: () => 0,
+        currentAt: now,
+        recent: createRecent(0),
+        wake: () => {},
+        subscribe: () => () => {},
+        [Symbol.asyncDispose]: async () => {},
+      },
+      journal: createJournalReader(database.pool),
+      find: async () => null,
     },
     createTokens({ ...config.auth, now }),
   );

@@ -12,20 +12,22 @@ import { healthEndpoints } from '../http/routes/health.ts';
 import { instanceEndpoints } from '../http/routes/instances.ts';
 import { serverEndpoints } from '../http/routes/servers.ts';
 import { createHttpApp } from '../http/server.ts';
+import { createServerTexts } from '../http/server-texts.ts';
 import { createWaiting } from '../http/wait.ts';
 import { readMarker } from '../machines/instance/marker.ts';
 import { createInstanceStore } from '../storage/instance-store.ts';
 import { createInstances } from '../storage/instances.ts';
 import { createUsers } from '../storage/users.ts';
 import type { Foundation } from './foundation.ts';
+import type { View } from './view.ts';
 
 /** The HTTP side of a node. */
-export async function createApi(foundation: Foundation): Promise<Express> {
+export async function createApi(foundation: Foundation, view: View): Promise<Express> {
   const problems = await readFile(new URL('../../docs/problems.md', import.meta.url), 'utf8');
   const { config, logger, now } = foundation;
   const tokens = createTokens({ ...config.auth, now });
   return createHttpApp({
-    endpoints: createEndpoints(foundation, tokens),
+    endpoints: createEndpoints(foundation, view, tokens),
     authenticate: tokens.authenticate,
     corsOrigins: config.http.corsOrigins,
     problems,
@@ -52,11 +54,14 @@ type EndpointParts = Pick<
 /** Every operation of the API, in the order of the documentation. */
 export function createEndpoints(
   foundation: EndpointParts,
+  view: View,
   tokens: ReturnType<typeof createTokens>,
 ): readonly AnyEndpoint[] {
   const { config, database, redis, proxmox, actors, feed, relay, debts, vmids } = foundation;
   const { now, randomId, closing } = foundation;
   const instances = createInstances(database.prisma);
+  const { fleet, find } = view;
+  const texts = createServerTexts({ live: view.live, now, currentAt: view.tail.currentAt });
   const waiting = createWaiting({ actors, feed, closing: closing.signal });
   const create = createInstanceCreation({
     actors,
@@ -89,8 +94,8 @@ export function createEndpoints(
       redis: () => redis.ping(),
     }),
     ...authEndpoints({ users: createUsers(database.prisma), tokens }),
-    ...instanceEndpoints({ instances, create, waiting }),
-    ...serverEndpoints({ instances, actors, waiting, randomId }),
+    ...instanceEndpoints({ instances, fleet, texts, create, waiting }),
+    ...serverEndpoints({ instances, fleet, find, texts, actors, waiting, randomId }),
     ...containerEndpoints({ remove, instances, waiting }),
   ];
 }

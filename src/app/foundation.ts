@@ -16,6 +16,7 @@ import { createActorStore } from '../storage/actor-store.ts';
 import { createChangeFeed } from '../storage/change-feed.ts';
 import { type Database, openDatabase } from '../storage/database.ts';
 import { createDebts, type Debts } from '../storage/debts.ts';
+import { createLiveFeed, type LiveFeed } from '../storage/live-feed.ts';
 import { createVmids, type Vmids } from '../storage/vmids.ts';
 import type { Logger } from '../telemetry/logger.ts';
 
@@ -38,6 +39,7 @@ export interface Foundation {
   readonly debts: Debts;
   readonly vmids: Vmids;
   readonly feed: ChangeFeed;
+  readonly liveFeed: LiveFeed;
   readonly queues: Queues;
   readonly relay: Relay;
   readonly now: () => number;
@@ -78,6 +80,12 @@ export async function layFoundation(
     channel: `${prefix}:changed`,
     onError: warn('the change feed broke'),
   });
+  const liveFeed = createLiveFeed({
+    publisher: redis,
+    subscriber,
+    prefix,
+    onError: warn('the live feed broke'),
+  });
   const relay = createRelay({
     queues,
     feed,
@@ -106,6 +114,7 @@ export async function layFoundation(
     vmids: createVmids(database.pool),
     actors,
     feed,
+    liveFeed,
     queues,
     relay,
     now,

@@ -1,20 +1,31 @@
+import type { ServerResponse } from 'node:http';
+
 import express, { type Request, type RequestHandler, type Response, Router } from 'express';
 import { z } from 'zod';
 
 import { type ErrorCode, InvalidInputError } from '../errors.ts';
 import type { Authenticate, Principal } from './auth/principal.ts';
+import type { CheckedJson } from './json.ts';
 
-export interface Reply {
+/** A body is checked and written; text has been checked before; a stream writes for itself. */
+export type Reply = {
   readonly status: number;
-  readonly body: unknown;
   readonly headers?: Readonly<Record<string, string>>;
-}
+} & (
+  | { readonly body: unknown }
+  | { readonly json: CheckedJson }
+  | { readonly stream: (response: ServerResponse) => void }
+);
 
 interface Input<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType> {
   readonly params: z.output<P>;
   readonly query: z.output<Q>;
   readonly body: z.output<B>;
-  readonly headers: { readonly idempotencyKey: string | null; readonly waitS: number };
+  readonly headers: {
+    readonly idempotencyKey: string | null;
+    readonly lastEventId: string | null;
+    readonly waitS: number;
+  };
   /** Ends when the client has gone. */
   readonly signal: AbortSignal;
 }
@@ -32,8 +43,10 @@ export interface Endpoint<P extends z.ZodType, Q extends z.ZodType, B extends z.
   /** What it may answer when all is well, by status. */
   readonly replies: Readonly<Record<number, z.ZodType>>;
   readonly problems: readonly ErrorCode[];
-  /** Does it read `Idempotency-Key`, and `Prefer: wait=N`? For the documentation. */
-  readonly reads?: readonly ('Idempotency-Key' | 'Prefer')[];
+  /** JSON if it does not say. */
+  readonly contentType?: string;
+  /** Which of these headers does it read? For the documentation. */
+  readonly reads?: readonly ('Idempotency-Key' | 'Prefer' | 'Last-Event-ID')[];
 }
 
 export interface PublicEndpoint<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType>
@@ -82,6 +95,7 @@ function readHeaders(request: Request) {
   const wait = /(?:^|[,;\s])wait=(\d+)/.exec(request.get('prefer') ?? '')?.[1] ?? '0';
   return {
     idempotencyKey: request.get('idempotency-key') ?? null,
+    lastEventId: request.get('last-event-id') ?? null,
     waitS: Math.min(Number(wait), WAIT_MAX_S),
   };
 }
@@ -140,10 +154,18 @@ function createHandler(definition: AnyEndpoint): RequestHandler {
     });
     const schemaOfReply = replies[reply.status];
     if (!schemaOfReply) throw new Error(`${operationId}: undocumented ${reply.status}`);
+    if ('stream' in reply) {
+      begin(response, reply, definition.contentType ?? JSON_TYPE);
+      return reply.stream(response);
+    }
     // Our own answer is checked too; if it is wrong that is a bug, hence a 500.
-    send(response, reply, JSON.stringify(schemaOfReply.parse(reply.body)));
+    const text = 'json' in reply ? reply.json : JSON.stringify(schemaOfReply.parse(reply.body));
+    begin(response, reply, JSON_TYPE);
+    response.end(text);
   };
 }
+
+const JSON_TYPE = 'application/json; charset=utf-8';
 
 function signalOf(response: Response): AbortSignal {
   const gone = new AbortController();
@@ -153,11 +175,9 @@ function signalOf(response: Response): AbortSignal {
   return gone.signal;
 }
 
-/** What Express does for an answer, without what a JSON answer of ours never needs. */
-function send(response: Response, { status, headers = {} }: Reply, text: string): void {
-  if (response.destroyed) return;
+/** What Express does for an answer, without what an answer of ours never needs. */
+function begin(response: Response, { status, headers = {} }: Reply, contentType: string): void {
   response.statusCode = status;
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
-  response.setHeader('Content-Type', 'application/json; charset=utf-8');
-  response.end(text);
+  response.setHeader('Content-Type', contentType);
 }

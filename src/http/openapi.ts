@@ -20,6 +20,12 @@ const problemSchema = {
   },
 };
 
+const HEADERS = {
+  'Idempotency-Key': 'The same key, the same work: it is done once',
+  Prefer: '`wait=N`: answer when it is done, at most after N s',
+  'Last-Event-ID': 'The last event that was received: go on behind it',
+} as const;
+
 interface JsonSchema {
   readonly properties?: Readonly<Record<string, unknown>>;
   readonly required?: readonly string[];
@@ -55,7 +61,7 @@ export function describeApi(endpoints: readonly AnyEndpoint[], version: string):
       in: 'header',
       required: false,
       schema: { type: 'string' },
-      description: name === 'Prefer' ? '`wait=N`: answer when it is done, at most after N s' : name,
+      description: HEADERS[name],
     }));
     return [
       ...inPlace('path', toSchema(params, 'input')),
@@ -64,12 +70,14 @@ export function describeApi(endpoints: readonly AnyEndpoint[], version: string):
     ];
   }
 
-  function responsesOf({ replies, problems, summary }: AnyEndpoint) {
+  function responsesOf({ replies, problems, summary, contentType }: AnyEndpoint) {
     const good = Object.entries(replies).map(([status, schema]) => [
       status,
       {
         description: summary,
-        content: { 'application/json': { schema: toSchema(schema, 'output') } },
+        content: {
+          [contentType ?? 'application/json']: { schema: toSchema(schema, 'output') },
+        },
       },
     ]);
     const bad = Object.entries(Object.groupBy(problems, (code) => PROBLEMS[code].status)).map(

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
 import { describeStatus } from '../machines/instance/status.ts';
+import { allowedActionsOf } from '../machines/instance/wishes.ts';
 import type { Instance } from '../storage/instances.ts';
 
 /** What clients see of an instance. `z.input` of these schemas is what the routes answer. */
@@ -22,6 +23,26 @@ export const operationView = z
       .describe('Why it failed'),
   })
   .meta({ id: 'Operation' });
+
+export const hostOperationView = z
+  .object({
+    id: z.string(),
+    kind: z.enum(['start', 'stop', 'restart']),
+    state: z.enum(['running', 'succeeded', 'failed', 'superseded']),
+    step: z
+      .enum(['start', 'shutdown', 'stop', 'restart'])
+      .describe('What it is doing just now, or did last'),
+    requestedBy: z.string(),
+    acceptedAt: date,
+    startedAt: date.nullable().describe('When Proxmox began to work on it'),
+    finishedAt: date.nullable(),
+    deadline: date,
+    error: z
+      .object({ step: z.string(), code: z.string(), message: z.string() })
+      .nullable()
+      .describe('Why it failed'),
+  })
+  .meta({ id: 'HostOperation', description: 'A change of power, whoever wanted it' });
 
 export const acceptedView = z
   .object({
@@ -45,6 +66,38 @@ export const conditionView = z
   })
   .meta({ id: 'Condition' });
 
+const ageMs = z.number().int().nonnegative().nullable();
+
+/** What says how old the rest is. null: never seen. */
+const agesView = z
+  .object({
+    host: ageMs.describe('Since Proxmox was last heard of this container'),
+    agent: ageMs.describe('Since the agent last answered'),
+    state: ageMs.describe('Since this node was last found to be up to date'),
+  })
+  .meta({ id: 'Ages', description: 'Milliseconds; null: never' });
+
+const liveView = z
+  .object({
+    agent: z
+      .object({
+        condition: z.string().nullable(),
+        players: z.number().nullable(),
+        uptimeSeconds: z.number().nullable(),
+      })
+      .nullable(),
+    host: z
+      .object({
+        cpu: z.number().nullable().describe('Share of its cores, 0 to 1'),
+        mem: z.number().nullable().describe('Bytes, as maxmem and disk'),
+        maxmem: z.number().nullable(),
+        disk: z.number().nullable(),
+        uptime: z.number().nullable().describe('Seconds'),
+      })
+      .nullable(),
+  })
+  .meta({ id: 'LiveNumbers', description: 'Of the last minute; null: unknown' });
+
 export const serverView = z
   .object({
     id: z.string().describe('The VMID, as a string'),
@@ -56,30 +109,39 @@ export const serverView = z
     ip: z.string().nullable(),
     status: z.string(),
     hostStatus: z.string(),
+    powerState: z.enum(['running', 'stopped', 'unknown']),
+    hostOperation: hostOperationView.nullable().describe('The latest; it may have ended'),
     agentStatus: z.enum(['online', 'offline']),
     installStep: z.string().nullable(),
     crashCount: z.number().int(),
+    agentReady: z.boolean().describe('The semantic readiness that the agent itself reported'),
+    conditions: z.array(conditionView),
+    allowedActions: z.array(z.string()),
+    revision: z.number().int().describe('How many steps the instance has made'),
     lastSeen: date.nullable(),
+    ages: agesView,
+    live: liveView,
   })
   .meta({ id: 'Server' });
 
 export const statusView = serverView
   .extend({
     node: z.string().nullable(),
-    agentReady: z.boolean().describe('The semantic readiness that the agent itself reported'),
     readySource: z.string().nullable(),
     ports: z.array(z.number().int()),
     memoryMiB: z.number().int(),
     cpuCores: z.number().int(),
     edge: z.record(z.string(), z.unknown()).nullable(),
     proxy: z.record(z.string(), z.unknown()).nullable(),
-    conditions: z.array(conditionView),
     operation: operationView,
-    allowedActions: z.array(z.string()),
-    revision: z.number().int().describe('How many steps the instance has made'),
     observedAt: date,
   })
   .meta({ id: 'ServerStatus' });
+
+/** What changes by itself: it is put into each answer, the rest is rendered once a version. */
+const moving = { lastSeen: true, ages: true, live: true } as const;
+export const stillServerView = serverView.omit(moving);
+export const stillStatusView = statusView.omit(moving);
 
 export const instanceRow = z
   .object({
@@ -108,9 +170,27 @@ export function viewOperation({ state }: Pick<Instance, 'state'>): z.input<typeo
   };
 }
 
-export function viewServer({ vmid, state }: Instance): z.input<typeof serverView> {
+function viewHostOperation({
+  state,
+}: Pick<Instance, 'state'>): z.input<typeof hostOperationView> | null {
+  const { hostOperation } = describeStatus(state);
+  if (!hostOperation) return null;
+  const { upid: _, acceptedAt, startedAt, finishedAt, deadline, ...rest } = hostOperation;
+  return {
+    ...rest,
+    acceptedAt: new Date(acceptedAt).toISOString(),
+    startedAt: toDate(startedAt),
+    finishedAt: toDate(finishedAt),
+    deadline: new Date(deadline).toISOString(),
+  };
+}
+
+export function viewServer(instance: Instance): z.input<typeof stillServerView> {
+  const { vmid, version, state, updatedAt } = instance;
   const { context } = state;
-  const { status, hostStatus, agentStatus, installStep } = describeStatus(state);
+  const { status, hostStatus, powerState, agentStatus, installStep, agentReady, conditions } =
+    describeStatus(state);
+  const observedAt = updatedAt.toISOString();
   return {
     id: String(vmid),
     name: context.hostname,
@@ -121,35 +201,31 @@ export function viewServer({ vmid, state }: Instance): z.input<typeof serverView
     ip: context.ip,
     status,
     hostStatus,
+    powerState,
+    hostOperation: viewHostOperation(instance),
     agentStatus,
     installStep,
     crashCount: context.agent.crashCount,
-    lastSeen: toDate(context.agent.lastSeenAt),
+    agentReady,
+    conditions: conditions.map((condition) => ({ ...condition, observedAt })),
+    allowedActions: [...allowedActionsOf(state)],
+    revision: version,
   };
 }
 
-export function viewStatus(
-  instance: Instance,
-  allowedActions: readonly string[],
-): z.input<typeof statusView> {
+export function viewStatus(instance: Instance): z.input<typeof stillStatusView> {
   const { context } = instance.state;
-  const { conditions, agentReady } = describeStatus(instance.state);
-  const observedAt = instance.updatedAt.toISOString();
   return {
     ...viewServer(instance),
     node: context.node,
-    agentReady,
     readySource: context.agent.readySource,
     ports: [...context.allocatedPorts],
     memoryMiB: context.payload.memoryMiB,
     cpuCores: context.payload.cpuCores,
     edge: context.payload.edge,
     proxy: context.payload.proxy,
-    conditions: conditions.map((condition) => ({ ...condition, observedAt })),
     operation: viewOperation(instance),
-    allowedActions: [...allowedActions],
-    revision: instance.version,
-    observedAt,
+    observedAt: instance.updatedAt.toISOString(),
   };
 }
 

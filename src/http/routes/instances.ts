@@ -2,19 +2,27 @@ import { z } from 'zod';
 
 import { NotFoundError } from '../../errors.ts';
 import type { Instances } from '../../storage/instances.ts';
+import type { Fleet } from '../../view/fleet.ts';
 import { replyAccepted } from '../accepted.ts';
 import type { createInstanceCreation } from '../create-instance.ts';
 import { type AnyEndpoint, endpoint, nothing } from '../endpoint.ts';
 import { instanceOrder } from '../instance-order.ts';
-import { acceptedView, instanceRow, viewInstance, viewOperation } from '../server-view.ts';
+import { assembledJson } from '../json.ts';
+import { ownerOf } from '../server-list.ts';
+import type { ServerTexts } from '../server-texts.ts';
+import { acceptedView, instanceRow, viewOperation } from '../server-view.ts';
 import type { Waiting } from '../wait.ts';
 
 export function instanceEndpoints({
   instances,
+  fleet,
+  texts,
   create,
   waiting,
 }: {
   readonly instances: Instances;
+  readonly fleet: Fleet;
+  readonly texts: ServerTexts;
   readonly create: ReturnType<typeof createInstanceCreation>;
   readonly waiting: Waiting;
 }): readonly AnyEndpoint[] {
@@ -68,9 +76,9 @@ export function instanceEndpoints({
       replies: { 200: z.object({ ok: z.literal(true), rows: z.array(instanceRow) }) },
       problems: ['unauthenticated'],
       async handle({ principal }) {
-        const mine = principal.role === 'admin' ? null : principal.userId;
-        const rows = (await instances.list(mine)).map(viewInstance);
-        return { status: 200, body: { ok: true, rows } };
+        const entries = fleet.select({ customerId: ownerOf(principal) });
+        const rows = entries.map(texts.row).join(',');
+        return { status: 200, json: assembledJson(`{"ok":true,"rows":[${rows}]}`) };
       },
     }),
   ];

@@ -2,25 +2,25 @@ import { z } from 'zod';
 
 import type { ActorSystem } from '../../actors/system.ts';
 import { ConflictError, type ErrorCode, NotFoundError } from '../../errors.ts';
-import { allowedActionsOf } from '../../machines/instance/wishes.ts';
 import type { Instance, Instances } from '../../storage/instances.ts';
+import type { FindEntry } from '../../view/entry.ts';
+import type { Fleet, FleetEntry } from '../../view/fleet.ts';
 import { replyAccepted } from '../accepted.ts';
 import { maySee, type Principal } from '../auth/principal.ts';
 import { type AnyEndpoint, endpoint, nothing } from '../endpoint.ts';
-import {
-  acceptedView,
-  serverView,
-  statusView,
-  viewOperation,
-  viewServer,
-  viewStatus,
-} from '../server-view.ts';
+import { assembledJson } from '../json.ts';
+import { listQuery, selectPage } from '../server-list.ts';
+import type { ServerTexts } from '../server-texts.ts';
+import { acceptedView, serverView, statusView, viewOperation } from '../server-view.ts';
 import type { Waiting } from '../wait.ts';
 
 export const vmidParam = z.coerce.number().int().min(100).max(999_999_999);
 
 export interface ServerDependencies {
   readonly instances: Instances;
+  readonly fleet: Fleet;
+  readonly find: FindEntry;
+  readonly texts: ServerTexts;
   readonly actors: Pick<ActorSystem, 'ask'>;
   readonly waiting: Waiting;
   readonly randomId: () => string;
@@ -34,6 +34,17 @@ export async function requireInstance(
 ): Promise<Instance> {
   const instance = await instances.findByVmid(vmid);
   if (instance && maySee(principal, instance.state.context.customerId)) return instance;
+  throw new NotFoundError(`there is no container ${vmid}`);
+}
+
+/** The same for reads, which are answered from memory. */
+export async function requireEntry(
+  find: FindEntry,
+  vmid: number,
+  principal: Principal,
+): Promise<FleetEntry> {
+  const entry = await find(vmid);
+  if (entry && maySee(principal, entry.customerId)) return entry;
   throw new NotFoundError(`there is no container ${vmid}`);
 }
 
@@ -52,9 +63,13 @@ export function toRefusal(refused: {
 }
 
 export function serverEndpoints(dependencies: ServerDependencies): readonly AnyEndpoint[] {
-  const { instances, actors, waiting, randomId } = dependencies;
-  const params = z.object({ id: vmidParam });
-  const base = { tag: 'servers', query: nothing, body: nothing } as const;
+  return [...readEndpoints(dependencies), retryEndpoint(dependencies)];
+}
+
+const params = z.object({ id: vmidParam });
+const base = { tag: 'servers', body: nothing } as const;
+
+function readEndpoints({ fleet, find, texts }: ServerDependencies): readonly AnyEndpoint[] {
   return [
     endpoint({
       ...base,
@@ -63,12 +78,23 @@ export function serverEndpoints(dependencies: ServerDependencies): readonly AnyE
       method: 'get',
       path: '/api/servers',
       params: nothing,
-      replies: { 200: z.object({ servers: z.array(serverView) }) },
-      problems: ['unauthenticated'],
-      async handle({ principal }) {
-        const mine = principal.role === 'admin' ? null : principal.userId;
-        const servers = (await instances.list(mine)).map(viewServer);
-        return { status: 200, body: { servers } };
+      query: listQuery,
+      replies: {
+        200: z.object({
+          servers: z.array(serverView),
+          nextCursor: z
+            .string()
+            .nullable()
+            .optional()
+            .describe('With `limit`; null: the last page'),
+        }),
+      },
+      problems: ['invalid_input', 'unauthenticated'],
+      async handle({ query, principal }) {
+        const { entries, nextCursor } = selectPage(fleet, principal, query);
+        const servers = entries.map(texts.server).join(',');
+        const next = nextCursor === undefined ? '' : `,"nextCursor":${JSON.stringify(nextCursor)}`;
+        return { status: 200, json: assembledJson(`{"servers":[${servers}]${next}}`) };
       },
     }),
     endpoint({
@@ -78,11 +104,12 @@ export function serverEndpoints(dependencies: ServerDependencies): readonly AnyE
       method: 'get',
       path: '/api/servers/:id',
       params,
+      query: nothing,
       replies: { 200: z.object({ server: serverView }) },
       problems: ['unauthenticated', 'not_found'],
       async handle({ params: { id }, principal }) {
-        const server = viewServer(await requireInstance(instances, id, principal));
-        return { status: 200, body: { server } };
+        const server = texts.server(await requireEntry(find, id, principal));
+        return { status: 200, json: assembledJson(`{"server":${server}}`) };
       },
     }),
     endpoint({
@@ -92,39 +119,43 @@ export function serverEndpoints(dependencies: ServerDependencies): readonly AnyE
       method: 'get',
       path: '/api/servers/:id/status',
       params,
+      query: nothing,
       replies: { 200: statusView },
       problems: ['unauthenticated', 'not_found'],
       async handle({ params: { id }, principal }) {
-        const instance = await requireInstance(instances, id, principal);
-        return { status: 200, body: viewStatus(instance, allowedActionsOf(instance.state)) };
-      },
-    }),
-    endpoint({
-      ...base,
-      operationId: 'retryServer',
-      summary: 'Try again what has failed',
-      method: 'post',
-      path: '/api/servers/:id/retry',
-      params,
-      reads: ['Prefer'],
-      replies: { 200: acceptedView, 202: acceptedView },
-      problems: ['unauthenticated', 'not_found', 'refused', 'deletion_in_progress'],
-      async handle({ params: { id: vmid }, principal, headers, signal }) {
-        const { id } = await requireInstance(instances, vmid, principal);
-        const asked = await actors.ask(
-          { kind: 'instance', id },
-          {
-            type: 'retry.requested',
-            operationId: `op-${randomId()}`,
-            requestedBy: principal.userId,
-          },
-        );
-        if (asked.outcome === 'refused') throw toRefusal(asked);
-        const read = () => requireInstance(instances, vmid, principal);
-        const isSettled = async () => viewOperation(await read()).state !== 'running';
-        await waiting.until(id, isSettled, { waitS: headers.waitS, signal });
-        return replyAccepted(await read());
+        return { status: 200, json: texts.status(await requireEntry(find, id, principal)) };
       },
     }),
   ];
+}
+
+function retryEndpoint({ instances, actors, waiting, randomId }: ServerDependencies): AnyEndpoint {
+  return endpoint({
+    ...base,
+    operationId: 'retryServer',
+    summary: 'Try again what has failed',
+    method: 'post',
+    path: '/api/servers/:id/retry',
+    params,
+    query: nothing,
+    reads: ['Prefer'],
+    replies: { 200: acceptedView, 202: acceptedView },
+    problems: ['unauthenticated', 'not_found', 'refused', 'deletion_in_progress'],
+    async handle({ params: { id: vmid }, principal, headers, signal }) {
+      const { id } = await requireInstance(instances, vmid, principal);
+      const asked = await actors.ask(
+        { kind: 'instance', id },
+        {
+          type: 'retry.requested',
+          operationId: `op-${randomId()}`,
+          requestedBy: principal.userId,
+        },
+      );
+      if (asked.outcome === 'refused') throw toRefusal(asked);
+      const read = () => requireInstance(instances, vmid, principal);
+      const isSettled = async () => viewOperation(await read()).state !== 'running';
+      await waiting.until(id, isSettled, { waitS: headers.waitS, signal });
+      return replyAccepted(await read());
+    },
+  });
 }
