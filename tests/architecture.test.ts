@@ -17,7 +17,7 @@ interface Rule {
 const LAYERS: Readonly<Record<string, Rule>> = {
   errors: { layers: [], packages: [] },
   config: { layers: [], packages: ['zod'] },
-  telemetry: { layers: [], packages: ['pino'] },
+  telemetry: { layers: [], packages: ['pino', 'prom-client'] },
   machines: { layers: [], packages: ['xstate'] },
   actors: { layers: ['machines', 'errors'], packages: ['xstate', 'lru-cache'] },
   view: { layers: ['actors', 'machines', 'errors'], packages: ['@xstate/store'] },
