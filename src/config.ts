@@ -30,6 +30,10 @@ export const ENVIRONMENT = z.object({
     .regex(/^[\w-]+$/)
     .default('zpack')
     .describe('First part of every key'),
+  REDIS_MIRROR_PREFIX: z
+    .string()
+    .default('')
+    .describe('Put before the keys that others may read: hostop:<vmid>'),
   PROXMOX_URL: z.url({ protocol: /^https$/ }).describe('Proxmox API, e.g. https://pve1:8006'),
   PROXMOX_TOKEN_ID: z
     .string()
@@ -65,6 +69,12 @@ export const ENVIRONMENT = z.object({
   AGENT_POLL_MS: positive.default(500).describe('Pause between two looks at an installing agent'),
   AGENT_BOOT_TIMEOUT_MS: positive.default(90_000).describe('Time for an agent to start listening'),
   READY_TIMEOUT_MS: positive.default(600_000).describe('Time for an installation to become ready'),
+  POLL_INTERVAL_MS: positive.default(5_000).describe('Pause between two polls of an agent'),
+  POLL_SHARDS: positive.max(64).default(8).describe('Parts that agents are polled in, by turns'),
+  POLL_TIMEOUT_MS: positive.default(2_000).describe('Longest wait for an agent in one poll'),
+  POLL_CONCURRENCY: positive.default(256).describe('Polls in flight, of agents that answer'),
+  POLL_MISSES: positive.default(3).describe('Polls without an answer that make it unreachable'),
+  HOST_SWEEP_MS: positive.default(5_000).describe('Pause between two looks at all containers'),
   JWT_SECRET: z.string().min(32).describe('Key that signs access tokens, 32 characters or more'),
   JWT_ISSUER: z.string().default('zpack').describe('Issuer named in tokens'),
   ACCESS_TOKEN_TTL_S: positive.default(43_200).describe('Life of an access token'),
@@ -92,7 +102,7 @@ const configuration = ENVIRONMENT.check((context) => {
   log: { level: env.LOG_LEVEL },
   shutdown: { graceMs: env.SHUTDOWN_GRACE_MS },
   database: { url: env.DATABASE_URL, connectionsMax: env.DATABASE_CONNECTIONS_MAX },
-  redis: { url: env.REDIS_URL, prefix: env.REDIS_PREFIX },
+  redis: { url: env.REDIS_URL, prefix: env.REDIS_PREFIX, mirrorPrefix: env.REDIS_MIRROR_PREFIX },
   proxmox: {
     baseUrl: new URL(env.PROXMOX_URL),
     tokenId: env.PROXMOX_TOKEN_ID,
@@ -121,6 +131,14 @@ const configuration = ENVIRONMENT.check((context) => {
     timeoutMs: env.AGENT_TIMEOUT_MS,
     pollMs: env.AGENT_POLL_MS,
     bootTimeoutMs: env.AGENT_BOOT_TIMEOUT_MS,
+  },
+  polls: {
+    everyMs: env.POLL_INTERVAL_MS,
+    shards: env.POLL_SHARDS,
+    timeoutMs: env.POLL_TIMEOUT_MS,
+    concurrency: env.POLL_CONCURRENCY,
+    missesMax: env.POLL_MISSES,
+    hostsEveryMs: env.HOST_SWEEP_MS,
   },
   auth: { secret: env.JWT_SECRET, issuer: env.JWT_ISSUER, accessTtlS: env.ACCESS_TOKEN_TTL_S },
   effects: { concurrency: env.EFFECT_CONCURRENCY, leaseMs: env.EFFECT_LEASE_MS },

@@ -2,6 +2,7 @@ import { Redis } from 'ioredis';
 
 import { createActorSystem } from '../../src/actors/system.ts';
 import { createEndpoints } from '../../src/app/api.ts';
+import { createAgentClient } from '../../src/clients/agent/client.ts';
 import { createProxmoxClient } from '../../src/clients/proxmox/client.ts';
 import { readConfig } from '../../src/config.ts';
 import { createTokens } from '../../src/http/auth/tokens.ts';
@@ -29,6 +30,7 @@ export async function renderOpenApi(): Promise<string> {
   });
   await using database = openDatabase({ ...config.database, onError: () => {} });
   await using proxmox = createProxmoxClient(config.proxmox);
+  await using agents = createAgentClient(config.agent);
   const store = createActorStore(database.pool);
   const now = () => 0;
   const endpoints = createEndpoints(
@@ -37,6 +39,7 @@ export async function renderOpenApi(): Promise<string> {
       database,
       redis: new Redis(config.redis.url, { lazyConnect: true }),
       proxmox,
+      agents,
       actors: createActorSystem({ store, definitions: {}, now, nodeId: 'docs' }),
       feed: { publish: () => {}, subscribe: () => () => {} },
       relay: { announce: () => {}, enqueue: async () => {}, sweepSoon: () => {} },

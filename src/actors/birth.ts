@@ -7,7 +7,7 @@ import type { Action } from './transition.ts';
 
 /** The first step of an actor: the machine's initial state, with what it asks for and waits for. */
 export function planBirth(
-  { machine, machineVersion }: ActorDefinition,
+  { machine, machineVersion, operations }: ActorDefinition,
   { id, input, eventId, at }: { id: string; input: unknown; eventId: string; at: number },
 ): Step {
   const [state, actions] = initialTransition(machine, input as never);
@@ -18,6 +18,7 @@ export function planBirth(
     eventId,
     event: { type: 'instance.created', input, at },
     ...planRows({ id, version: 1, before: null, at }, state, actions as readonly Action[]),
+    operations: operations?.(null, state.context) ?? [],
     archives: false,
   };
 }

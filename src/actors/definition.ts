@@ -1,7 +1,7 @@
 import type { AnyMachineSnapshot, AnyStateMachine } from 'xstate';
 
 import type { ActorEvent } from './address.ts';
-import type { StoredSnapshot } from './store.ts';
+import type { OperationRecord, StoredSnapshot } from './store.ts';
 
 /** What the runtime needs to know of a kind of actor, beside its machine. */
 export interface ActorDefinition<Snapshot extends AnyMachineSnapshot = AnyMachineSnapshot> {
@@ -12,6 +12,11 @@ export interface ActorDefinition<Snapshot extends AnyMachineSnapshot = AnyMachin
   readonly migrations: Readonly<Record<number, (snapshot: StoredSnapshot) => StoredSnapshot>>;
   /** Why a wish is refused in this state: a stable code, and a sentence for people. */
   explain(snapshot: Snapshot, event: ActorEvent): { code: string; message: string };
+  /** The operations that a step begins, moves or ends. `before`: null at birth. */
+  operations?(
+    before: Snapshot['context'] | null,
+    after: Snapshot['context'],
+  ): readonly OperationRecord[];
   /** The wishes that would be accepted now. */
   allowedActions(snapshot: Snapshot): readonly string[];
 }

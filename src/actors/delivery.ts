@@ -6,7 +6,15 @@ import type { ObserveCheckpoint } from './checkpoint.ts';
 import type { ActorDefinition } from './definition.ts';
 import type { Memory } from './memory.ts';
 import { type Plan, planRows, restore } from './plan.ts';
-import type { ActorStore, CommitOutcome, Step, Stored, TimerRef } from './store.ts';
+import type {
+  ActorStore,
+  CommitOutcome,
+  KeyedAnswer,
+  OperationRecord,
+  Step,
+  Stored,
+  TimerRef,
+} from './store.ts';
 import { createTransition } from './transition.ts';
 
 /** Steps of one actor that lose the race against other nodes before we give up. */
@@ -16,6 +24,7 @@ export interface DeliveryOptions {
   readonly eventId: string;
   readonly fires?: TimerRef;
   readonly completes?: string;
+  readonly answer?: KeyedAnswer;
 }
 
 export interface Delivered {
@@ -41,6 +50,7 @@ type Decision =
       readonly after: AnyMachineSnapshot;
       readonly event: ActorEvent;
       readonly plan: Plan;
+      readonly operations: readonly OperationRecord[];
     };
 
 interface Steppers {
@@ -73,13 +83,14 @@ function decide(
       after,
       actions,
     ),
+    operations: definition.operations?.(before.context, after.context) ?? [],
   };
 }
 
 function toStep(
   stored: Stored,
-  { after, event, plan }: Extract<Decision, { plan: Plan }>,
-  { eventId, fires, completes }: DeliveryOptions,
+  { after, event, plan, operations }: Extract<Decision, { plan: Plan }>,
+  { eventId, fires, completes, answer }: DeliveryOptions,
 ): Step {
   return {
     id: stored.id,
@@ -88,9 +99,11 @@ function toStep(
     eventId,
     event,
     ...plan,
+    operations,
     archives: after.hasTag('archived'),
     ...(fires && { fires }),
     ...(completes !== undefined && { completes }),
+    ...(answer && { answer }),
   };
 }
 

@@ -35,6 +35,23 @@ export interface TimerRef {
   readonly generation: number;
 }
 
+/** What can be followed by its id long after: begun, moved or ended by the step that has it. */
+export interface OperationRecord {
+  readonly id: string;
+  /** Unix ms. */
+  readonly acceptedAt: number;
+}
+
+/** The answer that a request gets again if it is sent again under the same key. */
+export interface KeyedAnswer {
+  readonly userId: string;
+  readonly key: string;
+  /** A digest of what was asked: the same key must not stand for something else. */
+  readonly fingerprint: string;
+  readonly status: number;
+  readonly response: unknown;
+}
+
 /** One step of one actor. All of it is written, or none. */
 export interface Step extends Stored {
   readonly eventId: string;
@@ -42,6 +59,8 @@ export interface Step extends Stored {
   readonly effects: readonly Effect[];
   readonly arms: readonly ArmedTimer[];
   readonly cancels: readonly string[];
+  readonly operations: readonly OperationRecord[];
+  readonly answer?: KeyedAnswer;
   /** The timer that this step delivers. The step is void when it is not armed any more. */
   readonly fires?: TimerRef;
   /** The effect whose end this step tells: its outbox row goes in the same transaction. */
@@ -60,6 +79,7 @@ export interface ActorStore {
   /**
    * Commits steps of different actors together; durable when it answers. A step is written only
    * if its version is the stored version plus one and its event id is new to the actor.
+   * @throws ControlPlaneError `idempotency_key_reused` if another request has used the key.
    */
   commit(steps: readonly Step[]): Promise<readonly CommitOutcome[]>;
   /** Has this actor, alive or archived, already taken this event? */

@@ -12,7 +12,7 @@ import { type ActorHandle, createHandle } from './handle.ts';
 import { createMailboxes } from './mailbox.ts';
 import { createMemory } from './memory.ts';
 import { restore } from './plan.ts';
-import type { ActorStore, Step, TimerRef } from './store.ts';
+import type { ActorStore, KeyedAnswer, Step, TimerRef } from './store.ts';
 
 export interface Committed {
   readonly address: Address;
@@ -24,6 +24,13 @@ export interface TellOptions {
   readonly eventId?: string;
   readonly fires?: TimerRef;
   readonly completes?: string;
+}
+
+export interface AskOptions {
+  /** Says which asking this is: asked again, it is accepted again and changes nothing. */
+  readonly eventId?: string;
+  /** Kept with the step, or not at all. */
+  readonly answer?: KeyedAnswer;
 }
 
 export type Asked =
@@ -50,7 +57,7 @@ export interface ActorSystem {
     persist: (step: Step) => Promise<'created' | 'repeated'>,
   ): Promise<'created' | 'repeated'>;
   /** For wishes. Durable when it answers `accepted`; `refused` has changed nothing. */
-  ask(address: Address, event: ActorEvent, options?: { eventId?: string }): Promise<Asked>;
+  ask(address: Address, event: ActorEvent, options?: AskOptions): Promise<Asked>;
   /** For facts. Never refused: an actor that has no use for a fact ignores it. */
   tell(address: Address, event: ActorEvent, options?: TellOptions): Promise<void>;
   /** The state as stored now, with its version. */

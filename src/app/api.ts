@@ -6,10 +6,14 @@ import { createTokens } from '../http/auth/tokens.ts';
 import { createInstanceCreation } from '../http/create-instance.ts';
 import { createContainerDeletion, type SightedContainer } from '../http/delete-container.ts';
 import type { AnyEndpoint } from '../http/endpoint.ts';
+import { createHostPower } from '../http/host-power.ts';
 import { authEndpoints } from '../http/routes/auth.ts';
 import { containerEndpoints } from '../http/routes/containers.ts';
+import { gameEndpoints } from '../http/routes/game.ts';
 import { healthEndpoints } from '../http/routes/health.ts';
+import { hostEndpoints } from '../http/routes/host.ts';
 import { instanceEndpoints } from '../http/routes/instances.ts';
+import { createAwaitOperation, operationEndpoints } from '../http/routes/operations.ts';
 import { serverEndpoints } from '../http/routes/servers.ts';
 import { createHttpApp } from '../http/server.ts';
 import { createServerTexts } from '../http/server-texts.ts';
@@ -17,6 +21,7 @@ import { createWaiting } from '../http/wait.ts';
 import { readMarker } from '../machines/instance/marker.ts';
 import { createInstanceStore } from '../storage/instance-store.ts';
 import { createInstances } from '../storage/instances.ts';
+import { createOperations } from '../storage/operations.ts';
 import { createUsers } from '../storage/users.ts';
 import type { Foundation } from './foundation.ts';
 import type { View } from './view.ts';
@@ -41,6 +46,7 @@ type EndpointParts = Pick<
   | 'database'
   | 'redis'
   | 'proxmox'
+  | 'agents'
   | 'actors'
   | 'feed'
   | 'relay'
@@ -88,6 +94,10 @@ export function createEndpoints(
     collectSoon: () => relay.sweepSoon('debts'),
     randomId,
   });
+  const operations = createOperations(database.prisma);
+  const awaitOperation = createAwaitOperation({ operations, waiting });
+  const answers = createInstanceStore(database.pool);
+  const power = createHostPower({ actors, answers, operations, randomId, now });
   return [
     ...healthEndpoints({
       postgres: () => database.pool.query('SELECT 1'),
@@ -96,6 +106,9 @@ export function createEndpoints(
     ...authEndpoints({ users: createUsers(database.prisma), tokens }),
     ...instanceEndpoints({ instances, fleet, texts, create, waiting }),
     ...serverEndpoints({ instances, fleet, find, texts, actors, waiting, randomId }),
+    ...hostEndpoints({ find, live: view.live, power, awaitOperation, now }),
+    ...operationEndpoints({ find, operations, awaitOperation }),
+    ...gameEndpoints({ find, agents: foundation.agents }),
     ...containerEndpoints({ remove, instances, waiting }),
   ];
 }

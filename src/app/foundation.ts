@@ -7,6 +7,7 @@ import type { ChangeFeed } from '../actors/change-feed.ts';
 import type { ObserveCheckpoint } from '../actors/checkpoint.ts';
 import type { ActorStore } from '../actors/store.ts';
 import { type ActorSystem, createActorSystem } from '../actors/system.ts';
+import { type AgentClient, createAgentClient } from '../clients/agent/client.ts';
 import { createProxmoxClient, type ProxmoxClient } from '../clients/proxmox/client.ts';
 import type { Config } from '../config.ts';
 import { definitions } from '../machines/index.ts';
@@ -16,6 +17,7 @@ import { createActorStore } from '../storage/actor-store.ts';
 import { createChangeFeed } from '../storage/change-feed.ts';
 import { type Database, openDatabase } from '../storage/database.ts';
 import { createDebts, type Debts } from '../storage/debts.ts';
+import { createHostOperationMirror } from '../storage/host-operation-mirror.ts';
 import { createLiveFeed, type LiveFeed } from '../storage/live-feed.ts';
 import { createVmids, type Vmids } from '../storage/vmids.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -34,6 +36,7 @@ export interface Foundation {
   readonly database: Database;
   readonly redis: Redis;
   readonly proxmox: ProxmoxClient;
+  readonly agents: AgentClient;
   readonly actors: ActorSystem;
   readonly store: ActorStore;
   readonly debts: Debts;
@@ -67,9 +70,7 @@ export async function layFoundation(
   const subscriber = new Redis(config.redis.url, { maxRetriesPerRequest: null });
   subscriber.on('error', warn('a Redis connection broke'));
   opened.defer(() => subscriber.disconnect());
-  const { caFile, ...target } = config.proxmox;
-  const ca = caFile === undefined ? undefined : await readFile(caFile, 'utf8');
-  const proxmox = opened.use(createProxmoxClient({ ...target, ca }));
+  const clients = await openClients(config, opened);
   const { prefix } = config.redis;
   const queues = opened.use(
     createQueues({ connection: redis, prefix, onError: warn('a queue broke') }),
@@ -101,6 +102,13 @@ export async function layFoundation(
     ...(observe && { observe }),
   });
   actors.onCommitted(relay.announce);
+  actors.onCommitted(
+    createHostOperationMirror({
+      redis,
+      prefix: config.redis.mirrorPrefix,
+      onError: warn('cannot mirror an operation'),
+    }),
+  );
   feed.subscribe(actors.heard);
   const closing = new AbortController();
   return {
@@ -108,7 +116,7 @@ export async function layFoundation(
     logger,
     database,
     redis,
-    proxmox,
+    ...clients,
     store,
     debts: createDebts(database.prisma),
     vmids: createVmids(database.pool),
@@ -121,6 +129,16 @@ export async function layFoundation(
     randomId,
     closing,
     observe,
+  };
+}
+
+async function openClients(config: Config, opened: AsyncDisposableStack) {
+  const { caFile, ...target } = config.proxmox;
+  const ca = caFile === undefined ? undefined : await readFile(caFile, 'utf8');
+  const { port, token, timeoutMs } = config.agent;
+  return {
+    proxmox: opened.use(createProxmoxClient({ ...target, ca })),
+    agents: opened.use(createAgentClient({ port, token, timeoutMs })),
   };
 }
 

@@ -1,4 +1,3 @@
-import { createAgentClient } from '../clients/agent/client.ts';
 import { createNodeSlots } from '../queues/effects/node-slots.ts';
 import { createPerformers } from '../queues/effects/performers.ts';
 import { startWorkers } from '../queues/start-workers.ts';
@@ -13,6 +12,7 @@ import { createInstances } from '../storage/instances.ts';
 import { createOutbox } from '../storage/outbox.ts';
 import { createTimers } from '../storage/timers.ts';
 import type { Foundation } from './foundation.ts';
+import { createPolls } from './polls.ts';
 
 const MINUTE_MS = 60_000;
 /** A request may be repeated under its Idempotency-Key for this long. */
@@ -22,10 +22,10 @@ const ABANDONED_AFTER_MS = 10 * MINUTE_MS;
 
 /** The workers of a node: effects, timers, and the sweeps that make up for whatever is lost. */
 export async function startWorkerRole(foundation: Foundation): Promise<AsyncDisposable> {
-  const { config, logger, database, proxmox, actors, store, queues, relay, vmids } = foundation;
+  const { config, logger, database, proxmox, agents, actors, store, queues, relay, vmids } =
+    foundation;
   await using opened = new AsyncDisposableStack();
-  const { port, token, timeoutMs, pollMs, bootTimeoutMs } = config.agent;
-  const agents = opened.use(createAgentClient({ port, token, timeoutMs }));
+  const { pollMs, bootTimeoutMs } = config.agent;
   const host = {
     proxmox,
     pollMs: config.proxmox.pollMs,
@@ -46,7 +46,9 @@ export async function startWorkerRole(foundation: Foundation): Promise<AsyncDisp
     destroy: performers['container.destroy'],
     logger,
   });
+  const polls = createPolls(foundation, agents);
   const sweeps: Sweeps = {
+    hosts: polls.hosts,
     outbox: {
       everyMs: 2_000,
       run: createLostEffectsSweep({ outbox, relay }),
@@ -89,6 +91,7 @@ export async function startWorkerRole(foundation: Foundation): Promise<AsyncDisp
       }),
       deliverTimer: timers.process,
       sweeps,
+      polls: polls.agents,
       logger,
     }),
   );

@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto';
-
 import type { ActorSystem } from '../actors/system.ts';
 import { ControlPlaneError, UnavailableError } from '../errors.ts';
 import type { InstanceInput } from '../machines/instance/types.ts';
-import type { IdempotentRequest, InstanceStore } from '../storage/instance-store.ts';
+import type { InstanceStore } from '../storage/instance-store.ts';
 import type { VmidRange, Vmids } from '../storage/vmids.ts';
+import { fingerprintOf, replayAnswer } from './idempotency.ts';
 import { type InstanceOrder, toInput } from './instance-order.ts';
 
 /** Numbers of ours that somebody uses by hand on Proxmox, before we give up. */
@@ -36,12 +35,6 @@ export interface Created {
   readonly operationId: string;
 }
 
-/** The same request, whatever the order of its members. */
-function fingerprintOf(order: InstanceOrder, customerId: string): string {
-  const members = Object.entries({ ...order, customerId }).sort(([a], [b]) => (a < b ? -1 : 1));
-  return createHash('sha256').update(JSON.stringify(members)).digest('hex');
-}
-
 /**
  * Reserves a VMID, then writes instance, first journal entry, first effect and the idempotency
  * key in one transaction. A crash in between leaves a reservation, which a sweep releases.
@@ -65,24 +58,14 @@ export function createInstanceCreation(dependencies: CreateInstanceDependencies)
     );
   }
 
-  async function replay({ userId, key, fingerprint }: IdempotentRequest): Promise<Created | null> {
-    const answer = await instances.findAnswer({ userId, key });
-    if (!answer) return null;
-    if (answer.fingerprint === fingerprint) return answer.response as Created;
-    throw new ControlPlaneError(
-      'idempotency_key_reused',
-      'this Idempotency-Key was used for another request',
-    );
-  }
-
   return async function create(request: CreateRequest): Promise<Created & { isReplay: boolean }> {
     const { order, customerId, requestedBy, idempotencyKey } = request;
     const idempotent = idempotencyKey !== null && {
       userId: requestedBy,
       key: idempotencyKey,
-      fingerprint: fingerprintOf(order, customerId),
+      fingerprint: fingerprintOf({ ...order, customerId }),
     };
-    const before = idempotent && (await replay(idempotent));
+    const before = idempotent && (await replayAnswer<Created>(instances, idempotent));
     if (before) return { ...before, isReplay: true };
 
     const { vmid, id } = await reserve(ranges[order.ctype]);
@@ -93,13 +76,14 @@ export function createInstanceCreation(dependencies: CreateInstanceDependencies)
     const outcome = await actors.create({ kind: 'instance', id }, toInput(order, life), (step) =>
       instances.create({
         vmid,
-        step,
-        ...(idempotent && { idempotency: { ...idempotent, status: 202, response: created } }),
+        step: idempotent
+          ? { ...step, answer: { ...idempotent, status: 202, response: created } }
+          : step,
       }),
     );
     if (outcome === 'created' || !idempotent) return { ...created, isReplay: false };
     await vmids.release(id);
-    const first = await replay(idempotent);
+    const first = await replayAnswer<Created>(instances, idempotent);
     if (!first) throw new UnavailableError('the same request is being answered elsewhere');
     return { ...first, isReplay: true };
   };

@@ -1,5 +1,6 @@
 import { instanceMachine } from './instance/machine.ts';
 import { migrations } from './instance/migrations.ts';
+import { operationsOf } from './instance/operations.ts';
 import { allowedActions, explain } from './instance/wishes.ts';
 
 /**
@@ -13,6 +14,7 @@ export const definitions = {
     machineVersion: 2,
     migrations,
     explain,
+    operations: operationsOf,
     allowedActions,
   },
 } as const;

@@ -1,15 +1,33 @@
 import type { Pool } from 'pg';
 
 import type { ActorStore, CommitOutcome, Step, Stored } from '../actors/store.ts';
+import { ControlPlaneError } from '../errors.ts';
 import { ARCHIVE_STEP, COMMIT_STEPS } from './commit-steps.ts';
-import { isConflict, toStorageError } from './failures.ts';
+import { isConflict, isTaken, toStorageError } from './failures.ts';
 
 /** Two nodes that commit the same actors in different orders deadlock; the loser asks again. */
 const DEADLOCK_ATTEMPTS_MAX = 5;
 
+const keyReused = (cause: unknown) =>
+  new ControlPlaneError(
+    'idempotency_key_reused',
+    'this Idempotency-Key was used for another request',
+    { cause },
+  );
+
 /** What COMMIT_STEPS and its kin read of a step. */
-export function toRow({ fires, archives: _, ...step }: Step): Record<string, unknown> {
-  return { ...step, timerId: fires?.timerId, generation: fires?.generation };
+export function toRow({ fires, archives: _, answer, operations, ...step }: Step) {
+  return {
+    ...step,
+    timerId: fires?.timerId,
+    generation: fires?.generation,
+    answers: answer ? [answer] : [],
+    operations: operations.map((record) => ({
+      id: record.id,
+      acceptedAt: new Date(record.acceptedAt),
+      record,
+    })),
+  };
 }
 
 /** ActorStore on PostgreSQL. Statements are named: the server plans each once a connection. */
@@ -23,6 +41,7 @@ export function createActorStore(pool: Pool): ActorStore {
       try {
         return (await pool.query<Row>({ name, text, values: [...values] })).rows;
       } catch (error) {
+        if (isTaken(error, 'idempotency_key')) throw keyReused(error);
         if (!isConflict(error) || attempt === DEADLOCK_ATTEMPTS_MAX) {
           throw toStorageError(error, name);
         }

@@ -17,7 +17,8 @@ export const COMMIT_STEPS = `
 WITH step AS MATERIALIZED (
   SELECT * FROM jsonb_to_recordset($1::jsonb) AS s(
     id text, version int, "machineVersion" int, snapshot jsonb, "eventId" text, event jsonb,
-    completes text, "timerId" text, generation int, effects jsonb, arms jsonb, cancels jsonb
+    completes text, "timerId" text, generation int, effects jsonb, arms jsonb, cancels jsonb,
+    operations jsonb, answers jsonb
   )
 ), moved AS (
   UPDATE container_instance c
@@ -47,6 +48,16 @@ WITH step AS MATERIALIZED (
   INSERT INTO effect (key, instance_id, kind, params)
   SELECT e.key, t.id, e.kind, e.params
   FROM taken t, jsonb_to_recordset(t.effects) AS e(key text, kind text, params jsonb)
+), followed AS (
+  INSERT INTO operation (id, instance_id, vmid, record, accepted_at)
+  SELECT o.id, t.id, t.vmid, o.record, o."acceptedAt"
+  FROM taken t, jsonb_to_recordset(t.operations) AS o(id text, record jsonb, "acceptedAt" timestamptz)
+  ON CONFLICT (id) DO UPDATE SET record = excluded.record
+), answered AS (
+  INSERT INTO idempotency_key (user_id, key, fingerprint, status, response)
+  SELECT a."userId", a.key, a.fingerprint, a.status, a.response
+  FROM taken t, jsonb_to_recordset(t.answers) AS a(
+    "userId" text, key text, fingerprint text, status int, response jsonb)
 ), settled AS (
   DELETE FROM effect WHERE key = ANY (ARRAY(SELECT completes FROM taken))
 ), disarmed AS (
@@ -74,7 +85,7 @@ export const ARCHIVE_STEP = `
 WITH step AS MATERIALIZED (
   SELECT * FROM jsonb_to_record($1::jsonb) AS s(
     id text, version int, snapshot jsonb, "eventId" text, event jsonb,
-    "timerId" text, generation int)
+    "timerId" text, generation int, operations jsonb, answers jsonb)
 ), moved AS (
   DELETE FROM container_instance c USING step s
   WHERE c.id = s.id AND c.version = s.version - 1
@@ -106,6 +117,16 @@ WITH step AS MATERIALIZED (
   INSERT INTO debt (instance_id, vmid, kind, code, message)
   SELECT t.id, t.vmid, d.kind, d.code, d.message
   FROM taken t, jsonb_to_recordset(t.context -> 'debts') AS d(kind text, code text, message text)
+), followed AS (
+  INSERT INTO operation (id, instance_id, vmid, record, accepted_at)
+  SELECT o.id, t.id, t.vmid, o.record, o."acceptedAt"
+  FROM taken t, jsonb_to_recordset(t.operations) AS o(id text, record jsonb, "acceptedAt" timestamptz)
+  ON CONFLICT (id) DO UPDATE SET record = excluded.record
+), answered AS (
+  INSERT INTO idempotency_key (user_id, key, fingerprint, status, response)
+  SELECT a."userId", a.key, a.fingerprint, a.status, a.response
+  FROM taken t, jsonb_to_recordset(t.answers) AS a(
+    "userId" text, key text, fingerprint text, status int, response jsonb)
 ), settled AS (
   DELETE FROM effect WHERE instance_id = ANY (ARRAY(SELECT id FROM taken))
 ), disarmed AS (
@@ -121,7 +142,7 @@ export const CREATE_STEP = `
 WITH step AS MATERIALIZED (
   SELECT * FROM jsonb_to_record($1::jsonb) AS s(
     id text, vmid int, version int, "machineVersion" int, snapshot jsonb, "eventId" text,
-    event jsonb, effects jsonb, arms jsonb)
+    event jsonb, effects jsonb, arms jsonb, operations jsonb, answers jsonb)
 ), created AS (
   INSERT INTO container_instance (id, vmid, version, machine_version, snapshot)
   SELECT id, vmid, version, "machineVersion", snapshot FROM step
@@ -135,6 +156,16 @@ WITH step AS MATERIALIZED (
   INSERT INTO effect (key, instance_id, kind, params)
   SELECT e.key, s.id, e.kind, e.params
   FROM step s, jsonb_to_recordset(s.effects) AS e(key text, kind text, params jsonb)
+), followed AS (
+  INSERT INTO operation (id, instance_id, vmid, record, accepted_at)
+  SELECT o.id, t.id, t.vmid, o.record, o."acceptedAt"
+  FROM step t, jsonb_to_recordset(t.operations) AS o(id text, record jsonb, "acceptedAt" timestamptz)
+  ON CONFLICT (id) DO UPDATE SET record = excluded.record
+), answered AS (
+  INSERT INTO idempotency_key (user_id, key, fingerprint, status, response)
+  SELECT a."userId", a.key, a.fingerprint, a.status, a.response
+  FROM step t, jsonb_to_recordset(t.answers) AS a(
+    "userId" text, key text, fingerprint text, status int, response jsonb)
 )
 INSERT INTO timer (instance_id, timer_id, generation, event, due_at)
 SELECT s.id, a."timerId", s.version, a.event, now() + a."delayMs" * interval '1 millisecond'

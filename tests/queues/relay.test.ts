@@ -40,6 +40,7 @@ const step = (version: number, parts: Partial<Step> = {}): Step => ({
   effects: [],
   arms: [],
   cancels: [],
+  operations: [],
   archives: false,
   ...parts,
 });

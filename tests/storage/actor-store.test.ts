@@ -21,6 +21,7 @@ const stepOf = (vmid: number, version: number, overrides: Partial<Step> = {}): S
   effects: [{ key: `${vmid}-toy/${version}/0`, kind: 'toy.work', params: {} }],
   arms: [{ timerId: 't', delayMs: 1000, event: { type: 't' } }],
   cancels: [],
+  operations: [],
   archives: false,
   ...overrides,
 });
@@ -40,6 +41,47 @@ test('a version conflict leaves neither journal nor outbox nor timer rows behind
   const { rows } = await database.pool.query('SELECT seq, instance_id FROM journal ORDER BY seq');
   expect(rows).toHaveLength(3);
   expect(rows.at(-1)).toEqual({ seq: '3', instance_id: '100-toy' });
+});
+
+const kept = (key: string, fingerprint: string) => ({
+  userId: 'u-1',
+  key,
+  fingerprint,
+  status: 202,
+  response: {},
+});
+
+test('an operation and the answer to its request are kept with the step, or not at all', async () => {
+  await using database = await createTestDatabase();
+  await createToys(database, [100, 101]);
+  const store = createActorStore(database.pool);
+  const operations = [{ id: 'op-1', acceptedAt: 5 }];
+  const ended = [{ id: 'op-1', acceptedAt: 5, state: 'succeeded' }];
+
+  const outcomes = await store.commit([
+    stepOf(100, 2, { operations, answer: kept('k-1', 'a') }),
+    stepOf(101, 7, { operations: [{ id: 'op-2', acceptedAt: 5 }], answer: kept('k-2', 'a') }),
+  ]);
+  await store.commit([stepOf(100, 3, { operations: ended })]);
+
+  expect(outcomes).toEqual(['committed', 'void']);
+  const { rows } = await database.pool.query('SELECT id, vmid, record FROM operation');
+  expect(rows).toEqual([{ id: 'op-1', vmid: 100, record: ended[0] }]);
+  const { rows: keys } = await database.pool.query('SELECT key FROM idempotency_key');
+  expect(keys).toEqual([{ key: 'k-1' }]);
+});
+
+test('a key that another request has used takes nothing but its own step down', async () => {
+  await using database = await createTestDatabase();
+  await createToys(database, [100, 101]);
+  const store = createActorStore(database.pool);
+  await store.commit([stepOf(100, 2, { answer: kept('k-1', 'a') })]);
+
+  const reused = store.commit([stepOf(101, 2, { answer: kept('k-1', 'b') })]);
+
+  await expect(reused).rejects.toMatchObject({ code: 'idempotency_key_reused' });
+  const { rows } = await database.pool.query('SELECT 1 FROM journal WHERE vmid = 101');
+  expect(rows).toHaveLength(1);
 });
 
 test('a conflicting last step archives nothing', async () => {

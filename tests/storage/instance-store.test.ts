@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 
 import { planBirth } from '../../src/actors/birth.ts';
+import type { Step } from '../../src/actors/store.ts';
 import { definitions } from '../../src/machines/index.ts';
 import { openDatabase } from '../../src/storage/database.ts';
-import { type Creation, createInstanceStore } from '../../src/storage/instance-store.ts';
+import { createInstanceStore } from '../../src/storage/instance-store.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { sampleInput } from '../support/instance-model.ts';
 
@@ -31,14 +32,16 @@ async function setUp() {
   };
 }
 
-function creationOf(vmid: number, key?: string): Creation {
+function creationOf(vmid: number, key?: string): { vmid: number; step: Step } {
   const id = `${vmid}-a`;
   const input = sampleInput({ id, vmid });
   const answer = { fingerprint: 'f', status: 202, response: { vmid, id } };
   return {
     vmid,
-    step: planBirth(definitions.instance, { id, input, eventId: 'created', at: 1 }),
-    ...(key !== undefined && { idempotency: { userId: 'u-1', key, ...answer } }),
+    step: {
+      ...planBirth(definitions.instance, { id, input, eventId: 'created', at: 1 }),
+      ...(key !== undefined && { answer: { userId: 'u-1', key, ...answer } }),
+    },
   };
 }
 
@@ -108,12 +111,12 @@ describe('a creation', () => {
 
   test('of two customers with the same key is two creations', async () => {
     await using t = await setUp();
-    const { idempotency, ...other } = creationOf(5002, 'k-1');
+    const { vmid, step } = creationOf(5002, 'k-1');
 
     await t.one.create(creationOf(5001, 'k-1'));
     const outcome = await t.one.create({
-      ...other,
-      ...(idempotency && { idempotency: { ...idempotency, userId: 'u-2' } }),
+      vmid,
+      step: { ...step, ...(step.answer && { answer: { ...step.answer, userId: 'u-2' } }) },
     });
 
     expect(outcome).toBe('created');

@@ -177,6 +177,13 @@ const ROWS = {
     createdAt: at,
     triedAt: at,
   },
+  Operation: {
+    id: 'op-1',
+    instanceId: '5001-a',
+    vmid: 5001,
+    record: { kind: 'stop' },
+    acceptedAt: at,
+  },
   User: {
     id: 'u',
     email: 'a@example.test',

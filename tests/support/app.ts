@@ -77,13 +77,15 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   );
   const caFile = join(folder, 'ca.pem');
   await writeFile(caFile, proxmox.ca);
+  const prefix = `t${randomBytes(6).toString('hex')}`;
   const environment = {
     PORT: '0',
     LOG_LEVEL: 'fatal',
     DATABASE_URL: database.url,
     DATABASE_CONNECTIONS_MAX: '8',
     REDIS_URL: inject('redisUrl'),
-    REDIS_PREFIX: `t${randomBytes(6).toString('hex')}`,
+    REDIS_PREFIX: prefix,
+    REDIS_MIRROR_PREFIX: `${prefix}:`,
     PROXMOX_URL: proxmox.url.href,
     PROXMOX_TOKEN_ID: proxmox.tokenId,
     PROXMOX_TOKEN_SECRET: proxmox.tokenSecret,

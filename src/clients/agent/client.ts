@@ -62,6 +62,8 @@ export interface AgentClient extends AsyncDisposable {
   configure(ip: string, payload: AgentPayload, options?: CallOptions): Promise<void>;
   /** Starts, stops or restarts the game inside. Throws as `configure` does. */
   control(ip: string, verb: 'start' | 'stop' | 'restart', options?: CallOptions): Promise<void>;
+  /** Types a line into the console of the game. Throws as `configure` does. */
+  command(ip: string, command: string, options?: CallOptions): Promise<void>;
 }
 
 export interface AgentClientOptions {
@@ -130,6 +132,8 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
     },
     configure: (ip, payload, call) =>
       order(ip, { method: 'POST', path: '/config', body: payload }, call),
+    command: (ip, command, call) =>
+      order(ip, { method: 'POST', path: '/console/command', body: { command } }, call),
     control: (ip, verb, call) => order(ip, { method: 'POST', path: `/${verb}`, body: {} }, call),
     [Symbol.asyncDispose]: () => dispatcher.close(),
   };

@@ -54,7 +54,12 @@ export function toRefusal(refused: {
   readonly allowedActions: readonly string[];
 }): ConflictError {
   const { reason, allowedActions } = refused;
-  const known: readonly ErrorCode[] = ['container_running', 'deletion_in_progress'];
+  const known: readonly ErrorCode[] = [
+    'container_running',
+    'deletion_in_progress',
+    'host_operation_in_progress',
+    'host_not_running',
+  ];
   const code = known.find((one) => one === reason.code) ?? 'refused';
   return new ConflictError(reason.message, {
     code,

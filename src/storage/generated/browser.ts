@@ -75,3 +75,8 @@ export type Debt = Prisma.DebtModel
  * 
  */
 export type User = Prisma.UserModel
+/**
+ * Model Operation
+ * 
+ */
+export type Operation = Prisma.OperationModel

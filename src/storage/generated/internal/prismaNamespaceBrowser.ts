@@ -61,7 +61,8 @@ export const ModelName = {
   VmidCounter: 'VmidCounter',
   DeletedInstance: 'DeletedInstance',
   Debt: 'Debt',
-  User: 'User'
+  User: 'User',
+  Operation: 'Operation'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -226,6 +227,17 @@ export const UserScalarFieldEnum = {
 } as const
 
 export type UserScalarFieldEnum = (typeof UserScalarFieldEnum)[keyof typeof UserScalarFieldEnum]
+
+
+export const OperationScalarFieldEnum = {
+  id: 'id',
+  instanceId: 'instanceId',
+  vmid: 'vmid',
+  record: 'record',
+  acceptedAt: 'acceptedAt'
+} as const
+
+export type OperationScalarFieldEnum = (typeof OperationScalarFieldEnum)[keyof typeof OperationScalarFieldEnum]
 
 
 export const SortOrder = {

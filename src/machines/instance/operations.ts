@@ -1,0 +1,43 @@
+import type { Failure, HostOperation, InstanceContext, Operation } from './types.ts';
+
+/** An operation of any kind, as it is kept and shown. Times are Unix ms. */
+export interface OperationRecord {
+  readonly id: string;
+  readonly kind: Operation['kind'] | HostOperation['kind'];
+  readonly state: Operation['state'];
+  readonly requestedBy: string;
+  readonly acceptedAt: number;
+  readonly startedAt: number | null;
+  readonly finishedAt: number | null;
+  readonly deadline: number | null;
+  readonly upid: string | null;
+  readonly step: string | null;
+  readonly error: Failure | null;
+}
+
+/** Provisioning's own: its steps have deadlines each, and the region says which one it is at. */
+const recordOf = (operation: Operation, failure: Failure | null): OperationRecord => ({
+  ...operation,
+  startedAt: operation.acceptedAt,
+  deadline: null,
+  upid: null,
+  step: null,
+  error: operation.state === 'failed' ? failure : null,
+});
+
+/** What a step begins, moves or ends. A wish that takes another one's place ends that one. */
+export function operationsOf(
+  before: InstanceContext | null,
+  after: InstanceContext,
+): readonly OperationRecord[] {
+  const { operation, hostOperation, failure } = after;
+  const records: OperationRecord[] = [];
+  const replaced = before?.operation;
+  if (replaced && replaced.id !== operation.id && replaced.state === 'running') {
+    const end = { state: 'superseded', finishedAt: operation.acceptedAt } as const;
+    records.push(recordOf({ ...replaced, ...end }, null));
+  }
+  if (replaced !== operation) records.push(recordOf(operation, failure));
+  if (hostOperation && before?.hostOperation !== hostOperation) records.push(hostOperation);
+  return records;
+}
