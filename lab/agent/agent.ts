@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { type Console, createConsole } from './console.ts';
-import { readFaults } from './faults.ts';
+import { noteFired, readFaults } from './faults.ts';
 import { type GameProcess, startGame } from './game-process.ts';
 import { GAMES } from './games.ts';
 import { install, runtimeMarker } from './install.ts';
@@ -101,7 +101,9 @@ export class Agent {
   async ready(): Promise<Probed> {
     const { root } = this.#options;
     const { payload } = this.#memory.read();
-    if (readFaults(root).neverReady) throw new Error('still loading');
+    const { neverReady, saysCrashed } = readFaults(root);
+    if (neverReady) throw new Error('still loading');
+    if (saysCrashed) throw new Error('the state is crashed');
     if (!payload || this.#state !== 'running') throw new Error(`the state is ${this.#state}`);
     if (payload.container_type === 'dev') return checkRuntime(runtimeMarker(root));
     return await this.#probe(payload);
@@ -111,11 +113,13 @@ export class Agent {
     const { payload, crashCount } = this.#memory.read();
     const uptimeMs = this.#game ? Date.now() - this.#game.startedAtMs : 0;
     const protocolVersion = this.#probed?.protocolVersion;
+    const { saysCrashed } = readFaults(this.#options.root);
+    if (saysCrashed) noteFired(this.#options.root, 'saysCrashed', '/status');
     return {
-      state: this.#state,
+      state: saysCrashed ? 'crashed' : this.#state,
       ...(this.#installStep ? { installStep: this.#installStep } : {}),
       ...(this.#error ? { error: this.#error } : {}),
-      crashCount,
+      crashCount: saysCrashed ?? crashCount,
       players: this.#probed?.players ?? 0,
       uptimeSeconds: Math.floor(uptimeMs / 1000),
       ...(payload ? describe(payload) : {}),

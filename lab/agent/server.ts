@@ -5,6 +5,7 @@ import { z } from 'zod';
 
 import { Agent, type AgentOptions, Refusal } from './agent.ts';
 import { readFaults } from './faults.ts';
+import { createMisbehaviour } from './misbehave.ts';
 import { readPayload } from './payload.ts';
 import { createConsoleStream } from './stream.ts';
 
@@ -32,7 +33,9 @@ export async function startAgent(options: AgentServerOptions): Promise<AgentServ
   const isAllowed = (request: IncomingMessage) =>
     token === undefined || request.headers.authorization === `Bearer ${token}`;
 
+  const misbehave = createMisbehaviour(root);
   const server = createServer((request, response) => {
+    if (misbehave(pathOf(request), request, response)) return;
     answer(request)
       .catch((error: unknown) => failure(error))
       .then(({ status, body }) => send(response, status, body))
@@ -42,8 +45,7 @@ export async function startAgent(options: AgentServerOptions): Promise<AgentServ
   async function answer(request: IncomingMessage): Promise<Answer> {
     const { slowMs } = readFaults(root);
     if (slowMs) await sleep(slowMs);
-    const { pathname } = new URL(request.url ?? '/', 'http://localhost');
-    const operation = `${request.method} ${pathname}`;
+    const operation = `${request.method} ${pathOf(request)}`;
     if (operation === 'GET /health') return { status: 200, body: { ok: true } };
     if (!isAllowed(request)) return { status: 401, body: { error: 'unauthorized' } };
     return await perform(agent, operation, request);
@@ -64,6 +66,9 @@ export async function startAgent(options: AgentServerOptions): Promise<AgentServ
     },
   };
 }
+
+const pathOf = (request: IncomingMessage): string =>
+  new URL(request.url ?? '/', 'http://localhost').pathname;
 
 async function perform(agent: Agent, operation: string, request: IncomingMessage): Promise<Answer> {
   const accepted = () => ({ status: 202, body: { ok: true, ...agent.status() } });

@@ -25,6 +25,8 @@ export interface ByHand {
   /** Configuration, disk and processes are gone. */
   vanish(vmid: number): Promise<void>;
   setLock(vmid: number, lock: string | null): void;
+  /** The node does not answer until it is online again. */
+  setOffline(node: string, isOffline: boolean): void;
   /** Holds the file lock of a configuration until it is disposed of. */
   holdConfigLock(vmid: number): Promise<Disposable>;
 }
@@ -66,6 +68,10 @@ export function createByHand(cluster: Cluster): ByHand {
       if (lock === null) container.config.delete('lock');
       else container.config.set('lock', lock);
       containers.save(container);
+    },
+    setOffline(node, isOffline) {
+      if (isOffline) cluster.offline.add(node);
+      else cluster.offline.delete(node);
     },
     holdConfigLock: (vmid) => locks.take(vmid, closing),
   };

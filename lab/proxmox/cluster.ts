@@ -9,6 +9,8 @@ import type { TaskFault, Tasks } from './tasks.ts';
 /** Everything an operation may touch. */
 export interface Cluster {
   readonly nodes: readonly string[];
+  /** Nodes that do not answer. What runs on them goes on, as it does behind a broken switch. */
+  readonly offline: Set<string>;
   readonly containers: Containers;
   readonly power: Power;
   readonly tasks: Tasks;
@@ -30,6 +32,7 @@ export interface Origin {
 }
 
 export function checkNode(cluster: Cluster, node: string): void {
+  if (cluster.offline.has(node)) throw new ApiError(595, 'No route to host');
   if (cluster.nodes.includes(node)) return;
   const reason = `failed to get address info for: ${node}: Name or service not known`;
   throw died(`hostname lookup '${node}' failed - ${reason}`);

@@ -52,6 +52,7 @@ export function createCluster(
   const { agentToken } = options;
   return {
     nodes: options.nodes ?? ['pve1', 'pve2'],
+    offline: new Set(),
     containers,
     power: createPower({ dataDir, containers, block, delays, agentToken, log }),
     tasks: createTasks(dataDir, abort.signal),

@@ -39,6 +39,9 @@ export function containerView(cluster: Cluster, container: Container): Record<st
   };
 }
 
+/** Of what is on a node that is offline, the others know no more than that it is there. */
+const UNKNOWN = { status: 'unknown', cpu: 0, mem: 0, disk: 0, uptime: 0 };
+
 export function resourceViews(cluster: Cluster): Record<string, unknown>[] {
   return cluster.containers.all().map((container) => {
     const { cpus, maxswap: _maxswap, swap: _swap, ...view } = containerView(cluster, container);
@@ -46,6 +49,7 @@ export function resourceViews(cluster: Cluster): Record<string, unknown>[] {
       id: `lxc/${container.vmid}`,
       node: container.node,
       ...view,
+      ...(cluster.offline.has(container.node) ? UNKNOWN : {}),
       maxcpu: cpus,
       template: container.config.get('template') === 1 ? 1 : 0,
       ...(container.pool === undefined ? {} : { pool: container.pool }),
@@ -58,7 +62,7 @@ export function nodeViews(cluster: Cluster): Record<string, unknown>[] {
     id: `node/${node}`,
     type: 'node',
     node,
-    status: 'online',
+    status: cluster.offline.has(node) ? 'offline' : 'online',
     level: '',
     cpu: 0.05,
     maxcpu: 16,
