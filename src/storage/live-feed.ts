@@ -19,6 +19,15 @@ export interface LiveFeed {
   subscribe(listener: (news: LiveNews) => void): () => void;
   /** What is still kept of these containers. */
   load(vmids: readonly number[]): Promise<LiveNews>;
+  /** What was published of these agents by whoever polled them last. */
+  loadPolled(vmids: readonly number[]): Promise<ReadonlyMap<number, PolledAgent>>;
+}
+
+/** What the next poll of an agent has to know of the last one, whichever node made it. */
+export interface PolledAgent extends AgentNumbers {
+  /** Polls in a row that came to nothing. */
+  readonly misses: number;
+  readonly isSlow: boolean;
 }
 
 /** Keys of one MGET: a larger one would keep Redis from everybody else. */
@@ -83,6 +92,7 @@ export function createLiveFeed(options: {
       agents: await loadAll(vmids, agentKey, toAgentNumbers),
       hosts: await loadAll(vmids, hostKey, toHostNumbers),
     }),
+    loadPolled: async (vmids) => new Map(await loadAll(vmids, agentKey, toPolledAgent)),
   };
 }
 
@@ -129,6 +139,12 @@ function toAgentNumbers(value: unknown): AgentNumbers | null {
     players: numberOf(players),
     uptimeSeconds: numberOf(uptimeSeconds),
   };
+}
+
+function toPolledAgent(value: unknown): PolledAgent | null {
+  const numbers = toAgentNumbers(value);
+  const { misses, isSlow } = fieldsOf(value);
+  return numbers && { ...numbers, misses: numberOf(misses) ?? 0, isSlow: isSlow === true };
 }
 
 function toHostNumbers(value: unknown): HostNumbers | null {
