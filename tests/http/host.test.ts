@@ -1,0 +1,316 @@
+import { Redis } from 'ioredis';
+import { afterAll, describe, expect, inject, test } from 'vitest';
+
+import { writeFaults } from '../../lab/agent/faults.ts';
+import { createProxmoxClient } from '../../src/clients/proxmox/client.ts';
+import { ADMIN, ALICE, BOB, type Client, createClient, startTestApp } from '../support/app.ts';
+import { until } from '../support/until.ts';
+
+const app = await startTestApp({ environment: { STOP_TIMEOUT_S: '1' } });
+const other = await app.startNode();
+const { url, ca, tokenId, tokenSecret } = app.proxmox;
+const proxmox = createProxmoxClient({ baseUrl: url, ca, tokenId, tokenSecret, timeoutMs: 5_000 });
+const redis = new Redis(inject('redisUrl'));
+afterAll(async () => {
+  redis.disconnect();
+  await proxmox[Symbol.asyncDispose]();
+  await other[Symbol.asyncDispose]();
+  await app[Symbol.asyncDispose]();
+});
+const [alice, bob, admin] = [
+  await app.signIn(ALICE),
+  await app.signIn(BOB),
+  await app.signIn(ADMIN),
+];
+const aliceElsewhere = createClient(other.url ?? '', alice.token);
+
+const WAIT = { prefer: 'wait=20' };
+
+async function create(): Promise<number> {
+  const body = { ctype: 'game', game: 'terraria', version: '1.4.4', memoryMiB: 512 };
+  const answer = await alice.call('POST', '/api/instances', { body, headers: WAIT });
+  expect(answer.body.operation.state).toBe('succeeded');
+  return answer.body.vmid;
+}
+
+const power = (
+  client: Client,
+  vmid: number,
+  verb: string,
+  headers: Record<string, string> = WAIT,
+) => client.call('POST', `/api/servers/${vmid}/host/${verb}`, { headers });
+const hostStatus = async (vmid: number) =>
+  (await alice.call('GET', `/api/servers/${vmid}/host/status`)).body;
+const onProxmox = (vmid: number) => app.proxmox.containers().find((one) => one.vmid === vmid);
+/** What was asked of Proxmox for a container's power, the oldest first. */
+async function tasksOf(vmid: number): Promise<readonly string[]> {
+  const tasks = await proxmox.listTasks({ node: 'pve1', vmid });
+  return tasks
+    .map(({ type }) => type)
+    .filter((type) => /^vz(start|stop|shutdown|reboot)$/.test(type))
+    .toReversed();
+}
+
+describe('power', () => {
+  test('is accepted with an operation, which ends by itself and can be followed', async () => {
+    const vmid = await create();
+
+    const stop = await power(alice, vmid, 'stop', {});
+    const { id } = stop.body.operation;
+    const operation = `/api/servers/${vmid}/operations/${id}`;
+    const ended = await alice.call('GET', operation, { headers: WAIT });
+
+    expect(stop).toMatchObject({
+      status: 202,
+      body: {
+        ok: true,
+        operation: { kind: 'stop', state: 'running', step: 'shutdown', requestedBy: ALICE },
+        statusUrl: `/api/servers/${vmid}/host/status`,
+      },
+    });
+    expect(stop.headers.get('location')).toBe(operation);
+    expect(stop.headers.get('retry-after')).toBe('2');
+    expect(ended.body.operation).toMatchObject({
+      id,
+      state: 'succeeded',
+      upid: expect.stringContaining(`:vzshutdown:${vmid}:`),
+      error: null,
+    });
+    expect(onProxmox(vmid)?.status).toBe('stopped');
+    expect(await hostStatus(vmid)).toMatchObject({
+      hostStatus: 'stopped',
+      powerState: 'stopped',
+      running: false,
+      node: 'pve1',
+      operation: { id, state: 'succeeded' },
+    });
+  });
+
+  test('start, stop and restart are one task each', async () => {
+    const vmid = await create();
+    const pids = onProxmox(vmid)?.pids;
+
+    const restart = await power(alice, vmid, 'restart');
+    const after = onProxmox(vmid)?.pids;
+    await power(alice, vmid, 'stop');
+    const start = await power(alice, vmid, 'start');
+
+    expect(restart).toMatchObject({ status: 200, body: { operation: { state: 'succeeded' } } });
+    expect(after).not.toEqual(pids);
+    expect(start).toMatchObject({ status: 200, body: { operation: { state: 'succeeded' } } });
+    expect(await tasksOf(vmid)).toEqual(['vzstart', 'vzreboot', 'vzshutdown', 'vzstart']);
+    expect(onProxmox(vmid)?.status).toBe('running');
+  });
+
+  test('that is as wanted already is no change, and nothing is asked of Proxmox', async () => {
+    const vmid = await create();
+    const before = await tasksOf(vmid);
+
+    const start = await power(alice, vmid, 'start');
+
+    expect(start).toMatchObject({
+      status: 200,
+      body: { result: 'no_change', operation: { kind: 'start', state: 'succeeded' } },
+    });
+    expect(await tasksOf(vmid)).toEqual(before);
+  });
+
+  test('is refused with a reason where it makes no sense', async () => {
+    const vmid = await create();
+    await power(alice, vmid, 'stop');
+
+    expect(await power(alice, vmid, 'restart')).toMatchObject({
+      status: 409,
+      body: { error: 'host_not_running', allowedActions: ['start', 'delete', 'force_delete'] },
+    });
+  });
+
+  test('clicked by many at once, at two nodes, is one operation and one task', async () => {
+    const vmid = await create();
+
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, (_, i) =>
+        power(i % 2 ? alice : aliceElsewhere, vmid, 'restart', {}),
+      ),
+    );
+
+    const accepted = answers.filter(({ status }) => status === 202);
+    expect(accepted).toHaveLength(1);
+    const [{ body }] = accepted as [(typeof answers)[number]];
+    for (const { status, body: refusal } of answers.filter((one) => one.status !== 202)) {
+      expect(status).toBe(409);
+      expect(refusal).toMatchObject({
+        error: 'host_operation_in_progress',
+        operation: { id: body.operation.id, kind: 'restart', state: 'running' },
+        statusUrl: `/api/servers/${vmid}/host/status`,
+      });
+    }
+    await alice.call('GET', `/api/servers/${vmid}/operations/${body.operation.id}`, {
+      headers: WAIT,
+    });
+    expect(await tasksOf(vmid)).toEqual(['vzstart', 'vzreboot']);
+  });
+
+  test('a container that does not hear is stopped hard, in a step of its own', async () => {
+    const vmid = await create();
+    writeFaults(onProxmox(vmid)?.rootfs ?? '', { ignoreShutdown: true });
+
+    const stop = await power(alice, vmid, 'stop');
+
+    expect(stop.body.operation).toMatchObject({ state: 'succeeded', step: 'stop' });
+    expect(await tasksOf(vmid)).toEqual(['vzstart', 'vzshutdown', 'vzstop']);
+    expect(onProxmox(vmid)).toMatchObject({ status: 'stopped', pids: [] });
+  });
+
+  test('of a locked container waits for the lock, inside the deadline', async () => {
+    const vmid = await create();
+    app.proxmox.setLock(vmid, 'backup');
+    const stop = await power(alice, vmid, 'stop', {});
+    const { id } = stop.body.operation;
+    await until(async () => (await tasksOf(vmid)).length >= 3, {
+      what: 'two attempts',
+      timeoutMs: 10_000,
+    });
+    app.proxmox.setLock(vmid, null);
+
+    const ended = await alice.call('GET', `/api/servers/${vmid}/operations/${id}`, {
+      headers: WAIT,
+    });
+
+    expect(ended.body.operation).toMatchObject({ state: 'succeeded' });
+    expect(onProxmox(vmid)?.status).toBe('stopped');
+  });
+
+  test('whose answer is lost is not asked for twice', async () => {
+    const vmid = await create();
+    const fault = app.proxmox.faults.plan({
+      method: 'POST',
+      path: new RegExp(`/lxc/${vmid}/status/reboot$`),
+      kind: 'drop_after',
+      times: 1,
+    });
+
+    const restart = await power(alice, vmid, 'restart');
+
+    expect(fault.fired).toBe(1);
+    expect(restart.body.operation).toMatchObject({ state: 'succeeded' });
+    expect(await tasksOf(vmid)).toEqual(['vzstart', 'vzreboot']);
+  });
+
+  test('that Proxmox cannot give ends with its reason, and the state is what is true', async () => {
+    const vmid = await create();
+    await power(alice, vmid, 'stop');
+    const fault = app.proxmox.faults.plan({
+      method: 'POST',
+      path: new RegExp(`/lxc/${vmid}/status/start$`),
+      kind: 'task_fails',
+      exitstatus: 'startup for container failed',
+      times: 1,
+    });
+
+    const start = await power(alice, vmid, 'start');
+
+    expect(fault.fired).toBe(1);
+    expect(start.body.operation).toMatchObject({
+      state: 'failed',
+      error: { step: 'start', code: 'task_failed' },
+    });
+    await until(async () => (await hostStatus(vmid)).hostStatus === 'stopped', {
+      what: 'the truth to be found out',
+    });
+  });
+});
+
+describe('an Idempotency-Key', () => {
+  test('makes the same request one operation, at any node, also after its end', async () => {
+    const vmid = await create();
+    const headers = { ...WAIT, 'idempotency-key': `stop-${vmid}` };
+
+    const both = await Promise.all([
+      power(alice, vmid, 'stop', headers),
+      power(aliceElsewhere, vmid, 'stop', headers),
+    ]);
+    await power(alice, vmid, 'start');
+    const later = await power(aliceElsewhere, vmid, 'stop', headers);
+
+    const ids = [...both, later].map(({ body }) => body.operation.id);
+    expect(new Set(ids).size).toBe(1);
+    expect(later.headers.get('idempotent-replayed')).toBe('true');
+    expect(onProxmox(vmid)?.status).toBe('running');
+    expect(await tasksOf(vmid)).toEqual(['vzstart', 'vzshutdown', 'vzstart']);
+  });
+
+  test('stands for one request and no other', async () => {
+    const [vmid, second] = [await create(), await create()];
+    const headers = { ...WAIT, 'idempotency-key': `k-${vmid}` };
+    await power(alice, vmid, 'stop', headers);
+
+    for (const reuse of [
+      await power(alice, vmid, 'start', headers),
+      await power(alice, second, 'stop', headers),
+    ]) {
+      expect(reuse).toMatchObject({ status: 422, body: { error: 'idempotency_key_reused' } });
+    }
+    expect(onProxmox(second)?.status).toBe('running');
+  });
+});
+
+test("somebody else's container is not there, and Proxmox is not asked about it", async () => {
+  const vmid = await create();
+  const asked = () =>
+    app.proxmox.requests().filter(({ path }) => path.includes(`/${vmid}/`)).length;
+  const before = asked();
+
+  for (const [method, path] of [
+    ['POST', `/api/servers/${vmid}/host/stop`],
+    ['GET', `/api/servers/${vmid}/host/status`],
+    ['GET', `/api/servers/${vmid}/operations`],
+    ['POST', `/api/servers/${vmid}/game/stop`],
+  ] as const) {
+    expect((await bob.call(method, path)).status, path).toBe(404);
+    expect((await app.anonymous.call(method, path)).status, path).toBe(401);
+  }
+  expect(asked()).toBe(before);
+  expect((await admin.call('GET', `/api/servers/${vmid}/host/status`)).status).toBe(200);
+});
+
+test('operations are listed with the latest first, in pages, each with its end', async () => {
+  const vmid = await create();
+  await power(alice, vmid, 'stop');
+  await power(alice, vmid, 'start');
+  const list = (query = '') => alice.call('GET', `/api/servers/${vmid}/operations${query}`);
+
+  const { body } = await list();
+  const first = await list('?limit=2');
+  const second = await list(`?limit=2&cursor=${first.body.nextCursor}`);
+
+  const kinds = (page: typeof first) =>
+    page.body.operations.map(({ kind }: { kind: string }) => kind);
+  expect(body.operations).toMatchObject([
+    { kind: 'start', state: 'succeeded', requestedBy: ALICE },
+    { kind: 'stop', state: 'succeeded' },
+    { kind: 'start', state: 'succeeded' },
+    { kind: 'create', state: 'succeeded' },
+  ]);
+  expect([kinds(first), kinds(second)]).toEqual([
+    ['start', 'stop'],
+    ['start', 'create'],
+  ]);
+});
+
+test('an operation is copied to Redis for others, and forgotten there soon after its end', async () => {
+  const vmid = await create();
+  const { body } = await power(alice, vmid, 'stop');
+  const key = `${app.environment['REDIS_MIRROR_PREFIX']}hostop:${vmid}`;
+
+  const copy = await until(
+    async () => {
+      const found = JSON.parse((await redis.get(key)) ?? 'null');
+      return found?.state === 'succeeded' && found;
+    },
+    { what: 'the copy' },
+  );
+
+  expect(copy).toMatchObject({ id: body.operation.id, kind: 'stop' });
+  expect(await redis.ttl(key)).toBeLessThanOrEqual(30);
+});
