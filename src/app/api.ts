@@ -24,6 +24,7 @@ import { createInstances } from '../storage/instances.ts';
 import { createOperations } from '../storage/operations.ts';
 import { createUsers } from '../storage/users.ts';
 import type { Foundation } from './foundation.ts';
+import { createInsightEndpoints } from './insight.ts';
 import type { View } from './view.ts';
 
 /** The HTTP side of a node. */
@@ -110,5 +111,6 @@ export function createEndpoints(
     ...operationEndpoints({ find, operations, awaitOperation }),
     ...gameEndpoints({ find, agents: foundation.agents }),
     ...containerEndpoints({ remove, instances, waiting }),
+    ...createInsightEndpoints(foundation, view),
   ];
 }

@@ -62,6 +62,8 @@ export function explainState(
     const path = pathOf(root, value[root.key]);
     const next = transitions
       .filter(({ source }) => source.path[0] === root.key)
+      // A rule of the whole region, which this state follows already.
+      .filter(({ eventType, target }) => eventType !== '' || target?.[0] !== path.at(-1))
       .map((transition) => toPossibility(transition, dueAt))
       .sort((a, b) => (a.dueAt ?? Infinity) - (b.dueAt ?? Infinity));
     const [soonest] = next;

@@ -1,0 +1,93 @@
+import type { Pool } from 'pg';
+
+import type { ActorEvent } from '../actors/address.ts';
+import type { Stored } from '../actors/store.ts';
+import { toStorageError } from './failures.ts';
+
+/** One step of an instance. */
+export interface HistoryEntry {
+  readonly seq: number;
+  /** The version that the step led to. */
+  readonly revision: number;
+  readonly at: Date;
+  readonly event: ActorEvent;
+  /** The state of each region after it, and before it; null: it was the first. */
+  readonly state: Readonly<Record<string, unknown>>;
+  readonly before: Readonly<Record<string, unknown>> | null;
+}
+
+export type Cause = Pick<HistoryEntry, 'seq' | 'revision' | 'at' | 'event'>;
+
+/** A state and what explains it, all of one moment. */
+export interface Evidence extends Stored {
+  readonly timers: readonly { readonly timerId: string; readonly dueAt: number }[];
+  /** By region: the step that led to the state which it is in. */
+  readonly causes: Readonly<Record<string, Cause>>;
+}
+
+/** The journal as one instance's own story, also of one that has ended. */
+export interface History {
+  /** The newest first; `before`: older than this `seq`. */
+  read(
+    id: string,
+    page: { readonly before: number | null; readonly limit: number },
+  ): Promise<readonly HistoryEntry[]>;
+  /** null: it does not live. */
+  explain(id: string): Promise<Evidence | null>;
+}
+
+const READ = `
+SELECT j.seq::float8 AS seq, j.version AS revision, j.at, j.event, j.state, (
+    SELECT p.state FROM journal p WHERE p.instance_id = j.instance_id AND p.version = j.version - 1
+  ) AS before
+FROM journal j
+WHERE j.instance_id = $1 AND j.seq < COALESCE($2::bigint, 9223372036854775807)
+ORDER BY j.version DESC LIMIT $3`;
+
+/**
+ * One statement, so that state, timers and journal agree. The step that moved a region is sought
+ * backwards by key and the search ends there: only for what never moved it reads the whole story.
+ */
+const EXPLAIN = `
+SELECT c.id, c.version, c.machine_version AS "machineVersion", c.snapshot,
+  COALESCE((
+    SELECT jsonb_agg(jsonb_build_object(
+      'timerId', t.timer_id, 'dueAt', floor(extract(epoch FROM t.due_at) * 1000)))
+    FROM timer t WHERE t.instance_id = c.id
+  ), '[]') AS timers, (
+    SELECT jsonb_object_agg(r.region, to_jsonb(cause))
+    FROM jsonb_object_keys(c.snapshot -> 'value') AS r (region)
+    CROSS JOIN LATERAL (
+      SELECT j.seq, j.version AS revision, j.at, j.event FROM journal j
+      WHERE j.instance_id = c.id AND (j.state -> r.region) IS DISTINCT FROM (
+        SELECT p.state -> r.region FROM journal p
+        WHERE p.instance_id = j.instance_id AND p.version = j.version - 1)
+      ORDER BY j.version DESC LIMIT 1
+    ) AS cause
+  ) AS causes
+FROM container_instance c WHERE c.id = $1`;
+
+type EvidenceRow = Omit<Evidence, 'causes'> & {
+  readonly causes: Readonly<Record<string, Omit<Cause, 'at'> & { readonly at: string }>> | null;
+};
+
+export function createHistory(pool: Pool): History {
+  async function query<Row extends object>(name: string, text: string, values: unknown[]) {
+    try {
+      return (await pool.query<Row>({ name, text, values })).rows;
+    } catch (error) {
+      throw toStorageError(error, name);
+    }
+  }
+  return {
+    read: (id, { before, limit }) => query<HistoryEntry>('read_history', READ, [id, before, limit]),
+    async explain(id) {
+      const [row] = await query<EvidenceRow>('explain_instance', EXPLAIN, [id]);
+      if (!row) return null;
+      const causes = Object.entries(row.causes ?? {}).map(
+        ([region, cause]) => [region, { ...cause, at: new Date(cause.at) }] as const,
+      );
+      return { ...row, causes: Object.fromEntries(causes) };
+    },
+  };
+}

@@ -1,0 +1,149 @@
+import { describe, expect, test } from 'vitest';
+import { getNextTransitions } from 'xstate';
+
+import { instanceMachine } from '../../src/machines/instance/machine.ts';
+import type { InstanceState } from '../../src/machines/instance/status.ts';
+import { type ExplainedRegion, explainState } from '../../src/machines/instance/why.ts';
+import { begin, power, removal, type Snapshot, serve } from '../support/instance-life.ts';
+import { instanceModel } from '../support/instance-model.ts';
+import { explore } from '../support/model.ts';
+
+const armedIn = (snapshot: Snapshot) =>
+  getNextTransitions(snapshot)
+    .map(({ eventType }) => eventType)
+    .filter((type) => type.startsWith('xstate.after.'))
+    .map((timerId, index) => ({ timerId, dueAt: 1_000 + index }));
+
+function explained(snapshot: Snapshot, armed = armedIn(snapshot)) {
+  const { value, context } = snapshot;
+  const state = { value, context, since: { provisioning: 5 } } as unknown as InstanceState;
+  const regions = explainState(state, armed).map((one) => [one.region, one] as const);
+  return Object.fromEntries(regions) as Record<
+    'provisioning' | 'agent' | 'host' | 'recovery',
+    ExplainedRegion
+  >;
+}
+
+const wordsOf = ({ next }: ExplainedRegion) =>
+  next.map(({ kind, on, state }) => [kind, on, state].filter(Boolean).join(' '));
+
+describe('an explanation', () => {
+  test('says what a new order waits for, until when, and where that leads', () => {
+    const life = begin();
+
+    const { provisioning, agent } = explained(life.state);
+
+    expect(provisioning).toMatchObject({
+      state: 'cloning.performing',
+      description: 'The template is cloned into a new container',
+      isTransient: true,
+      since: 5,
+      waitsFor: {
+        call: { lane: 'host', kind: 'clone', upid: null },
+        events: ['container.cloned', 'effect.failed'],
+      },
+      deadline: { name: 'cloneDeadline', dueAt: 1_000 },
+    });
+    expect(wordsOf(provisioning)).toEqual([
+      'deadline cloneDeadline failed',
+      'event container.cloned configuring',
+      'event effect.failed cloning.pausing',
+      'event effect.failed failed',
+      'wish delete.requested deleting',
+    ]);
+    expect(agent.waitsFor.conditions).toEqual(['isHostRunning']);
+    expect(agent.deadline).toBeNull();
+  });
+
+  test('between two attempts, waits for the pause and not for an answer', () => {
+    const life = begin();
+    life.fail('host', true);
+
+    const { provisioning } = explained(life.state);
+
+    expect(provisioning.waitsFor).toEqual({ call: null, events: [], conditions: [] });
+    expect(wordsOf(provisioning)).toEqual([
+      'deadline provisioningPause cloning.performing',
+      'deadline cloneDeadline failed',
+      'wish delete.requested deleting',
+    ]);
+  });
+
+  test('names only the wishes that would be accepted', () => {
+    const wishes = (region: ExplainedRegion) =>
+      region.next.filter(({ kind }) => kind === 'wish').map(({ on }) => on);
+    const life = serve();
+    const before = explained(life.state);
+    life.send(power('stop'));
+    const after = explained(life.state);
+
+    expect(wishes(before.host)).toEqual(['stop.requested', 'restart.requested']);
+    expect(wishes(after.host)).toEqual([]);
+    expect(after.host.waitsFor.call).toMatchObject({ lane: 'host', kind: 'shutdown' });
+    expect(after.host.description).toBe('The container is asked to end itself');
+  });
+
+  test('leaves a call to the region that waits for it', () => {
+    const life = begin();
+    life.send({ ...removal, force: false });
+
+    const { provisioning, host } = explained(life.state);
+
+    expect(provisioning.waitsFor.call?.kind).toBe('clone');
+    expect(provisioning.waitsFor.conditions).toEqual(['isReadyToDestroy']);
+    expect(host.waitsFor.call).toBeNull();
+  });
+
+  test('does not speak of a timer that is not armed', () => {
+    const { provisioning } = explained(begin().state, []);
+
+    expect(provisioning.deadline).toBeNull();
+    expect(provisioning.next.some(({ kind }) => kind === 'deadline')).toBe(false);
+  });
+});
+
+describe('in every reachable state', () => {
+  const model = instanceModel(instanceMachine);
+  const nodes = [...explore(model).nodes.values()].map(({ snapshot }) => ({
+    snapshot,
+    regions: explained(snapshot),
+  }));
+
+  test('whatever can move a region has been foretold', () => {
+    const surprises = nodes.flatMap(({ snapshot, regions }) =>
+      model.events(snapshot).flatMap((event) =>
+        instanceMachine
+          .getTransitionData(snapshot, event as never)
+          .flatMap(({ source, target }) => (target?.[0] ? [[source, target[0]] as const] : []))
+          .filter(([source, target]) => {
+            const region = regions[source.path[0] as keyof typeof regions];
+            const name = /^xstate\.after\.(\w+)/.exec(event.type)?.[1] ?? event.type;
+            const state = target.path.slice(1).join('.');
+            return !region.next.some((one) => one.on === name && one.state === state);
+          })
+          .map(([source]) => `${event.type} in ${source.id}`),
+      ),
+    );
+
+    expect(nodes.length).toBeGreaterThan(300);
+    expect([...new Set(surprises)]).toEqual([]);
+  });
+
+  test('a call in flight has one region that waits for it', () => {
+    for (const { snapshot, regions } of nodes) {
+      const { host, agent } = snapshot.context.ops;
+      const inFlight = [host, agent].flatMap((op) => (op ? [op.kind] : []));
+      const waitedFor = Object.values(regions).flatMap(({ waitsFor }) => waitsFor.call ?? []);
+      expect(waitedFor.map(({ kind }) => kind).sort()).toEqual(inFlight.sort());
+    }
+  });
+
+  test('what resolves by itself has a deadline, and every state has words', () => {
+    for (const { regions } of nodes) {
+      for (const region of Object.values(regions)) {
+        if (region.isTransient) expect(region.deadline).not.toBeNull();
+        expect(region.description).toEqual(expect.any(String));
+      }
+    }
+  });
+});
