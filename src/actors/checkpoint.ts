@@ -6,6 +6,8 @@ export type Checkpoint =
   | 'commit.before'
   | 'commit.after'
   | 'enqueue.after'
+  | 'progress.before'
+  | 'progress.after'
   | 'effect.after'
   | 'tell.before';
 

@@ -49,6 +49,7 @@ export async function examine({ database, proxmox, nodes }: CrashWorld): Promise
   }
   check((await count(pool, 'vmid_reservation')) === live.length, 'a live instance has no VMID');
   check((await count(pool, 'debt')) === 0, 'containers are owed');
+  await checkOperations(pool, ids, check);
   await checkJournal(pool, check);
   const deleted = await checkArchive(pool, ids, check);
   const failures = await readFailures(pool);
@@ -89,6 +90,19 @@ function checkContainers(proxmox: Proxmox, ids: ReadonlySet<string>, check: Chec
     check(!ids.has(marker) || status === 'running', `container ${vmid} of ${marker} is ${status}`);
   }
   for (const id of missing) check(false, `${id} has no container`);
+}
+
+/** Whatever was accepted has come to an end, and has left its record. */
+async function checkOperations(pool: Pool, ids: ReadonlySet<string>, check: Check): Promise<void> {
+  const { rows: running } = await pool.query<{ id: string }>(
+    `SELECT id || ' of ' || instance_id AS id FROM operation WHERE record ->> 'state' = 'running'`,
+  );
+  for (const { id } of running) check(false, `operation ${id} has no end`);
+  const { rows } = await pool.query<{ id: string }>(
+    `SELECT DISTINCT instance_id AS id FROM operation WHERE record ->> 'kind' = 'create'`,
+  );
+  const known = new Set(rows.map(({ id }) => id));
+  for (const id of ids) check(known.has(id), `the creation of ${id} is not written down`);
 }
 
 /** Every instance's versions count from 1, and the order of all steps has neither hole nor twin. */

@@ -17,11 +17,12 @@ const LOOK_MS = 200;
 const GIVE_UP_MS = 120_000;
 
 /**
- * `whole`: ordered, ready, deleted. `kept`: ordered, ready, and left alone. `cut`: deleted in the
+ * `whole`: ordered, ready, deleted. `powered`: the same, stopped, started and restarted before it
+ * is deleted. `kept`: ordered, ready, and left alone. `cut`: deleted in the
  * middle of provisioning. `forgotten`: ordered without an idempotency key by somebody who does
  * not ask again when the answer is lost.
  */
-export type LifeKind = 'whole' | 'kept' | 'cut' | 'forgotten';
+export type LifeKind = 'whole' | 'powered' | 'kept' | 'cut' | 'forgotten';
 
 export interface LifePlan {
   readonly kind: LifeKind;
@@ -49,13 +50,16 @@ export async function live(client: CrashClient, plan: LifePlan): Promise<Life> {
   } else {
     await becomeReady(client, vmid);
     if (kind === 'kept') return life('ready');
+    if (kind === 'powered') {
+      for (const verb of ['stop', 'start', 'restart'] as const) await power(client, vmid, verb);
+    }
   }
   await remove(client, vmid);
   return life('deleted');
 }
 
 async function order(client: CrashClient, kind: LifeKind): Promise<number | null> {
-  const body = kind === 'whole' || kind === 'kept' ? GAME : DEV;
+  const body = kind === 'cut' || kind === 'forgotten' ? DEV : GAME;
   const request = { method: 'POST', path: '/api/instances', body } as const;
   if (kind === 'forgotten') {
     const answer = await client.askOnce(request);
@@ -70,7 +74,7 @@ async function order(client: CrashClient, kind: LifeKind): Promise<number | null
   return Number(answer.body.vmid);
 }
 
-async function becomeReady(client: CrashClient, vmid: number): Promise<void> {
+export async function becomeReady(client: CrashClient, vmid: number): Promise<void> {
   const deadline = performance.now() + GIVE_UP_MS;
   const path = `/api/servers/${vmid}/status`;
   for (;;) {
@@ -80,6 +84,26 @@ async function becomeReady(client: CrashClient, vmid: number): Promise<void> {
     if (body.status === 'error') throw new Error(`${vmid} failed: ${JSON.stringify(body)}`);
     if (performance.now() > deadline) throw new Error(`${vmid} is not ready: ${body.status}`);
     await delay(LOOK_MS);
+  }
+}
+
+/** @throws Error unless the operation that was accepted ends, and well. */
+export async function power(
+  client: CrashClient,
+  vmid: number,
+  verb: 'start' | 'stop' | 'restart',
+): Promise<void> {
+  const deadline = performance.now() + GIVE_UP_MS;
+  const path = `/api/servers/${vmid}/host/${verb}`;
+  const headers = { ...WAIT, 'idempotency-key': randomUUID() };
+  for (;;) {
+    const { status, body } = await client.ask({ method: 'POST', path, headers });
+    expectStatus({ status, body }, [200, 202], `${verb} of ${vmid}`);
+    const { state } = body.operation;
+    if (state === 'succeeded') return;
+    if (state !== 'running' || performance.now() > deadline) {
+      throw new Error(`${verb} of ${vmid} ends as ${JSON.stringify(body.operation)}`);
+    }
   }
 }
 

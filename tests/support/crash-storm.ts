@@ -40,7 +40,7 @@ function pick(random: Random, nodes: Nodes): SupervisedNode | undefined {
 
 const START_TIMEOUT_MS = 60_000;
 const AT_WORK_SHARE = 0.8;
-const KINDS = ['whole', 'whole', 'cut', 'cut', 'forgotten', 'kept'] as const;
+const KINDS = ['whole', 'powered', 'cut', 'cut', 'forgotten', 'kept'] as const;
 const CUT_AFTER_MAX_MS = 1_000;
 const KEPT_MAX = 3;
 

@@ -67,8 +67,11 @@ export function createEffectProcessor(dependencies: EffectWorkerDependencies) {
     const outcome = await act(effect as never, {
       upid,
       signal,
-      progress: (event, id) =>
-        tell(entry, event, id === undefined ? {} : { eventId: `${entry.key}#${id}` }),
+      async progress(event, id) {
+        observe?.('progress.before');
+        await tell(entry, event, id === undefined ? {} : { eventId: `${entry.key}#${id}` });
+        observe?.('progress.after');
+      },
     });
     observe?.('effect.after');
     return outcome;
