@@ -1,0 +1,70 @@
+import type { AgentClient } from '../../clients/agent/client.ts';
+import type { PolledAgent } from '../../storage/live-feed.ts';
+import type { AgentTarget } from '../../storage/poll-targets.ts';
+import { type AgentAnswer, isNews, sightAgent } from './agent-news.ts';
+import { askAgent } from './ask-agent.ts';
+import type { Tell } from './tell.ts';
+
+/** One poll as metrics see it. */
+export interface Polled {
+  readonly answer: AgentAnswer['kind'];
+  /** What is believed of the agent after it. */
+  readonly condition: AgentTarget['agent'];
+  readonly ms: number;
+}
+
+export interface AgentPollOptions {
+  readonly agents: Pick<AgentClient, 'health' | 'ready' | 'status'>;
+  readonly tell: Tell;
+  /** For one poll with all its questions. */
+  readonly timeoutMs: number;
+  /** Unanswered polls in a row before that is news. */
+  readonly missesMax: number;
+  readonly now: () => number;
+  readonly onPoll?: ((polled: Polled) => void) | undefined;
+}
+
+/** An agent that takes longer does not keep the others waiting. */
+export const PATIENCE_MS = 250;
+
+/**
+ * Polls one agent within its deadline: notes what it said, for everybody to read, and tells its
+ * instance what has changed.
+ */
+export function createAgentPoll({ agents, tell, timeoutMs, ...options }: AgentPollOptions) {
+  const { missesMax, now, onPoll } = options;
+
+  return async (
+    target: AgentTarget,
+    before: PolledAgent | undefined,
+    note: (polled: PolledAgent) => void,
+    shutdown: AbortSignal,
+  ): Promise<void> => {
+    const begunAt = performance.now();
+    const deadline = AbortSignal.any([AbortSignal.timeout(timeoutMs), shutdown]);
+    const answer = await askAgent(agents, target.ip, deadline);
+    // Cut short by ourselves: that says nothing of the agent.
+    if (shutdown.aborted) return;
+    const ms = performance.now() - begunAt;
+    const misses = answer.kind === 'heard' ? 0 : missesOf(target, before) + 1;
+    const seen = sightAgent(target, answer, { misses, missesMax });
+    const condition = seen?.condition ?? target.agent;
+    onPoll?.({ answer: answer.kind, condition, ms });
+    const seenAt = answer.kind === 'silent' ? (before?.seenAt ?? NEVER) : now();
+    const numbers = numbersOf(answer, seen ? undefined : before);
+    note({ ...numbers, seenAt, condition, misses, isSlow: ms > PATIENCE_MS });
+    if (seen && isNews(target, seen)) await tell(target, { type: 'agent.observed', ...seen });
+  };
+}
+
+const NEVER = 0;
+
+/** Before its container was started, it was another agent that did not answer. */
+const missesOf = ({ agent }: AgentTarget, before: PolledAgent | undefined): number =>
+  before && (agent !== 'unknown' || before.condition === 'unknown') ? before.misses : 0;
+
+/** While it is too early to say that an agent is gone, its numbers stand. */
+function numbersOf(answer: AgentAnswer, before: PolledAgent | undefined) {
+  const { players, uptimeSeconds } = (answer.kind === 'heard' && answer.status) || (before ?? {});
+  return { players: players ?? null, uptimeSeconds: uptimeSeconds ?? null };
+}

@@ -1,0 +1,60 @@
+import type { ProxmoxClient } from '../../clients/proxmox/client.ts';
+import type { ContainerResource } from '../../clients/proxmox/reads.ts';
+import type { LiveFeed } from '../../storage/live-feed.ts';
+import type { PollTargets } from '../../storage/poll-targets.ts';
+import type { Logger } from '../../telemetry/logger.ts';
+import { isNews, listedAs } from './host-news.ts';
+import { createHostLooks } from './look-at-host.ts';
+import { endsWithin } from './slots.ts';
+import type { Tell } from './tell.ts';
+import { createTroubles } from './trouble.ts';
+
+export interface HostSweepOptions {
+  readonly targets: Pick<PollTargets, 'listHosts'>;
+  readonly proxmox: Pick<ProxmoxClient, 'listContainers' | 'readConfig' | 'readStatus'>;
+  readonly live: Pick<LiveFeed, 'publish'>;
+  readonly tell: Tell;
+  readonly now: () => number;
+  readonly logger: Logger;
+}
+
+/** A node that takes longer does not keep the next sweep waiting. */
+const PATIENCE_MS = 1_000;
+
+/**
+ * Compares the whole cluster with our rows by one list. Whatever differs is looked at on its own
+ * node: the list alone changes nothing. A list that does not come says nothing of any container.
+ */
+export function createHostSweep(options: HostSweepOptions) {
+  const { targets, proxmox, live, now, logger } = options;
+  const { look } = createHostLooks(options);
+  const troubles = createTroubles(logger, 'containers could not be looked at');
+
+  return async (shutdown: AbortSignal): Promise<void> => {
+    // Rows first: one that a call of ours has changed since is left to the next sweep.
+    const hosts = await targets.listHosts();
+    const entries = await proxmox.listContainers();
+    const listed = new Map(entries.map((entry) => [entry.vmid, entry]));
+    const observedAt = now();
+    const numbers = hosts.flatMap(({ vmid }) => {
+      const entry = listed.get(vmid);
+      return entry ? [[vmid, { observedAt, ...numbersOf(entry) }] as const] : [];
+    });
+    const silent = new Set<string>();
+    const looks = hosts
+      .map((target) => ({ target, listed: listed.get(target.vmid) }))
+      .filter((subject) => isNews(subject.target, listedAs(subject.listed)))
+      .map((subject) => troubles.collect(look(subject, silent, shutdown)));
+    live.publish({ agents: [], hosts: numbers });
+    await endsWithin(Promise.all(looks), PATIENCE_MS);
+    troubles.log();
+  };
+}
+
+const numbersOf = ({ cpu, mem, maxmem, disk, uptime }: ContainerResource) => ({
+  cpu,
+  mem,
+  maxmem,
+  disk,
+  uptime,
+});

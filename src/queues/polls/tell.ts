@@ -1,0 +1,31 @@
+import type { ActorSystem } from '../../actors/system.ts';
+import { NotFoundError } from '../../errors.ts';
+import type { ToldEvent } from '../effects/performer.ts';
+
+interface Subject {
+  readonly id: string;
+  /** Of the row that what was seen is compared with. */
+  readonly version: number;
+}
+
+export type Tell = (
+  subject: Subject,
+  event: Extract<ToldEvent, { type: 'agent.observed' | 'host.observed' }>,
+) => Promise<void>;
+
+/**
+ * Tells an instance what was seen of it, unless it has stepped since it was compared: a game that
+ * was ready before its container was restarted is not ready after. The next sweep looks anew.
+ */
+export function createTell(actors: Pick<ActorSystem, 'read' | 'tell'>): Tell {
+  return async ({ id, version }, event) => {
+    const address = { kind: 'instance', id };
+    try {
+      const stored = await actors.read(address);
+      if (stored.version === version) await actors.tell(address, event);
+    } catch (error) {
+      // The actor went into the archive meanwhile.
+      if (!(error instanceof NotFoundError)) throw error;
+    }
+  };
+}
