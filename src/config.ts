@@ -75,6 +75,7 @@ export const ENVIRONMENT = z.object({
   POLL_CONCURRENCY: positive.default(256).describe('Polls in flight, of agents that answer'),
   POLL_MISSES: positive.default(3).describe('Polls without an answer that make it unreachable'),
   HOST_SWEEP_MS: positive.default(5_000).describe('Pause between two looks at all containers'),
+  EVENTS_BEHIND_MAX: positive.default(10_000).describe('Events that a stream resumes over'),
   JWT_SECRET: z.string().min(32).describe('Key that signs access tokens, 32 characters or more'),
   JWT_ISSUER: z.string().default('zpack').describe('Issuer named in tokens'),
   ACCESS_TOKEN_TTL_S: positive.default(43_200).describe('Life of an access token'),
@@ -141,6 +142,7 @@ const configuration = ENVIRONMENT.check((context) => {
     hostsEveryMs: env.HOST_SWEEP_MS,
   },
   auth: { secret: env.JWT_SECRET, issuer: env.JWT_ISSUER, accessTtlS: env.ACCESS_TOKEN_TTL_S },
+  events: { behindMax: env.EVENTS_BEHIND_MAX },
   effects: { concurrency: env.EFFECT_CONCURRENCY, leaseMs: env.EFFECT_LEASE_MS },
 }));
 

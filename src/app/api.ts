@@ -6,9 +6,12 @@ import { createTokens } from '../http/auth/tokens.ts';
 import { createInstanceCreation } from '../http/create-instance.ts';
 import { createContainerDeletion, type SightedContainer } from '../http/delete-container.ts';
 import type { AnyEndpoint } from '../http/endpoint.ts';
+import { createEventHub, EVENT_LIMITS } from '../http/event-hub.ts';
+import { createEventTexts } from '../http/event-texts.ts';
 import { createHostPower } from '../http/host-power.ts';
 import { authEndpoints } from '../http/routes/auth.ts';
 import { containerEndpoints } from '../http/routes/containers.ts';
+import { eventEndpoints } from '../http/routes/events.ts';
 import { gameEndpoints } from '../http/routes/game.ts';
 import { healthEndpoints } from '../http/routes/health.ts';
 import { hostEndpoints } from '../http/routes/host.ts';
@@ -16,7 +19,7 @@ import { instanceEndpoints } from '../http/routes/instances.ts';
 import { createAwaitOperation, operationEndpoints } from '../http/routes/operations.ts';
 import { serverEndpoints } from '../http/routes/servers.ts';
 import { createHttpApp } from '../http/server.ts';
-import { createServerTexts } from '../http/server-texts.ts';
+import { createServerTexts, type ServerTexts } from '../http/server-texts.ts';
 import { createWaiting } from '../http/wait.ts';
 import { readMarker } from '../machines/instance/marker.ts';
 import { createInstanceStore } from '../storage/instance-store.ts';
@@ -106,6 +109,8 @@ export function createEndpoints(
     }),
     ...authEndpoints({ users: createUsers(database.prisma), tokens }),
     ...instanceEndpoints({ instances, fleet, texts, create, waiting }),
+    // Before those of one server: `events` is not a VMID.
+    ...eventEndpoints({ ...composeEvents(foundation, view, texts), instances }),
     ...serverEndpoints({ instances, fleet, find, texts, actors, waiting, randomId }),
     ...hostEndpoints({ find, live: view.live, power, awaitOperation, now }),
     ...operationEndpoints({ find, operations, awaitOperation }),
@@ -113,4 +118,24 @@ export function createEndpoints(
     ...containerEndpoints({ remove, instances, waiting }),
     ...createInsightEndpoints(foundation, view),
   ];
+}
+
+function composeEvents(
+  { config, now, closing }: Pick<Foundation, 'config' | 'now' | 'closing'>,
+  { fleet, find, journal, tail }: View,
+  texts: ServerTexts,
+) {
+  const limits = { ...EVENT_LIMITS, ...config.events };
+  const eventTexts = createEventTexts({ fleet, texts });
+  const common = { journal, limits };
+  const hub = createEventHub({
+    ...common,
+    tail,
+    fleet,
+    texts,
+    eventTexts,
+    now,
+    closing: closing.signal,
+  });
+  return { ...common, hub, find };
 }

@@ -72,7 +72,7 @@ export function createFleetWriter({ pool }: Database): FleetWriter {
       context: { ...context, agent, ...more },
     };
     const event = { type: 'agent.observed', at: Date.now() };
-    const rest = { effects: [], arms: [], cancels: [], archives: false };
+    const rest = { effects: [], arms: [], cancels: [], operations: [], archives: false };
     return { ...before, version, snapshot, eventId: `test-${version}`, event, ...rest };
   }
 

@@ -2,6 +2,8 @@
 export interface Principal {
   readonly userId: string;
   readonly role: 'user' | 'admin';
+  /** When the token ends, Unix ms. */
+  readonly expiresAt?: number;
 }
 
 /** @throws ControlPlaneError `unauthenticated` */
