@@ -48,6 +48,21 @@ describe('an effect', () => {
     expect((await t.eventsOf(t.key)).map(({ of }) => of)).toEqual(['UPID:x', 'end']);
   });
 
+  test('of a kind that this release does not know is left to one that does', async () => {
+    await using t = await setUpClone();
+    const { outbox, actors, store } = t.node;
+    const performers = {} as Performers;
+    const older = { outbox, actors, settle: store.settle, performers, leaseMs: 60_000, logger };
+    const job = { data: { key: t.key }, attemptsMade: 0, opts: { attempts: 5 } };
+
+    await createEffectProcessor(older)(job, new AbortController().signal);
+    const left = await t.effects();
+    await t.processorOf(t.node, { 'container.clone': async ({ opId }) => cloned(opId) })(t.key);
+
+    expect(left).toMatchObject([{ key: t.key, lease_token: null }]);
+    expect(await t.eventsOf(t.key)).toMatchObject([{ of: 'end', type: 'container.cloned' }]);
+  });
+
   test('that nobody waits for any more is dropped unperformed', async () => {
     await using t = await setUpClone();
     const gone = { type: 'effect.failed', opId: '1', code: 'x', message: 'x', retryable: false };

@@ -86,6 +86,8 @@ export function createEffectProcessor(dependencies: EffectWorkerDependencies) {
     const entry = await outbox.claim(data.data.key, token, leaseMs);
     if (!entry) return;
     const effect = entry.params as Effect;
+    // While releases change, a newer one may ask for what this one cannot do: its workers will.
+    if (!(performers as Partial<Performers>)[effect.kind]) return outbox.release(entry.key, token);
     await using lease = holdLease({
       renew: async () =>
         (await outbox.renew(entry.key, token, leaseMs)) && (await readCall(entry, effect)) !== null,
