@@ -113,6 +113,7 @@ describe('what an agent says', () => {
     await using t = await setUpAgents([5001]);
     const { poll } = t.createPoller();
     const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+    Object.assign(t.agentOf(5001), { readySource: 'tcp_probe' });
     t.agentOf(5001).answers['/ready'] = gate;
     const sweep = poll();
     await until(() => t.agentOf(5001).asked.includes('/ready'), { what: 'the poll to begin' });
