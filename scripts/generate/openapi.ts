@@ -13,6 +13,7 @@ import { openDatabase } from '../../src/storage/database.ts';
 import { createDebts } from '../../src/storage/debts.ts';
 import { createJournalReader } from '../../src/storage/journal.ts';
 import { createVmids } from '../../src/storage/vmids.ts';
+import { createLogger } from '../../src/telemetry/logger.ts';
 import { createFleet } from '../../src/view/fleet.ts';
 import { createLive } from '../../src/view/live.ts';
 import { createRecent } from '../../src/view/recent.ts';
@@ -48,6 +49,7 @@ export async function renderOpenApi(): Promise<string> {
       now,
       randomId: () => '',
       closing: new AbortController(),
+      logger: createLogger('silent'),
     },
     {
       fleet: createFleet(),

@@ -59,6 +59,7 @@ type EndpointParts = Pick<
   | 'now'
   | 'randomId'
   | 'closing'
+  | 'logger'
 >;
 
 /** Every operation of the API, in the order of the documentation. */

@@ -1,23 +1,36 @@
 import { migrate } from '../actors/memory.ts';
 import type { AnyEndpoint } from '../http/endpoint.ts';
 import { explainEndpoints } from '../http/routes/explain.ts';
+import { reconcileEndpoints } from '../http/routes/reconcile.ts';
 import { definitions } from '../machines/index.ts';
 import { createHistory } from '../storage/history.ts';
 import { createInstances } from '../storage/instances.ts';
 import type { Foundation } from './foundation.ts';
+import { createReconcile } from './reconcile.ts';
 import type { View } from './view.ts';
 
-type InsightParts = Pick<Foundation, 'database'>;
+type InsightParts = Pick<
+  Foundation,
+  'closing' | 'config' | 'database' | 'debts' | 'logger' | 'now' | 'proxmox' | 'redis'
+>;
 
 /** What explains the rest: to customers, to operators and to their monitoring. */
 export function createInsightEndpoints(
-  { database }: InsightParts,
+  parts: InsightParts,
   { find }: Pick<View, 'find'>,
 ): readonly AnyEndpoint[] {
-  return explainEndpoints({
-    find,
-    history: createHistory(database.pool),
-    instances: createInstances(database.prisma),
-    upgrade: (stored) => migrate(definitions.instance, stored).snapshot,
-  });
+  const { closing, database, logger } = parts;
+  return [
+    ...explainEndpoints({
+      find,
+      history: createHistory(database.pool),
+      instances: createInstances(database.prisma),
+      upgrade: (stored) => migrate(definitions.instance, stored).snapshot,
+    }),
+    ...reconcileEndpoints({
+      ...createReconcile(parts),
+      closing: closing.signal,
+      onError: (err) => logger.warn({ err }, 'cannot compare Proxmox with our rows'),
+    }),
+  ];
 }

@@ -3,16 +3,15 @@ import { createPerformers } from '../queues/effects/performers.ts';
 import { startWorkers } from '../queues/start-workers.ts';
 import { createTimerProcessor } from '../queues/workers/deliver-timers.ts';
 import { createLostEffectsSweep } from '../queues/workers/find-lost-effects.ts';
-import { createOrphanSweep } from '../queues/workers/find-orphans.ts';
 import { createDebtCollector } from '../queues/workers/pay-debts.ts';
 import { createEffectProcessor } from '../queues/workers/perform-effects.ts';
 import type { Sweeps } from '../queues/workers/sweep.ts';
 import { createInstanceStore } from '../storage/instance-store.ts';
-import { createInstances } from '../storage/instances.ts';
 import { createOutbox } from '../storage/outbox.ts';
 import { createTimers } from '../storage/timers.ts';
 import type { Foundation } from './foundation.ts';
 import { createPolls } from './polls.ts';
+import { createReconcile } from './reconcile.ts';
 
 const MINUTE_MS = 60_000;
 /** A request may be repeated under its Idempotency-Key for this long. */
@@ -47,6 +46,7 @@ export async function startWorkerRole(foundation: Foundation): Promise<AsyncDisp
     logger,
   });
   const polls = createPolls(foundation, agents);
+  const reconcile = createReconcile(foundation);
   const sweeps: Sweeps = {
     hosts: polls.hosts,
     outbox: {
@@ -55,14 +55,9 @@ export async function startWorkerRole(foundation: Foundation): Promise<AsyncDisp
     },
     timers: { everyMs: 1_000, run: () => timers.deliverDue() },
     debts: { everyMs: 15_000, run: payDebts },
-    orphans: {
+    reconcile: {
       everyMs: MINUTE_MS,
-      run: createOrphanSweep({
-        proxmox,
-        instances: createInstances(database.prisma),
-        debts: foundation.debts,
-        ranges: Object.values(config.provisioning.vmids),
-      }),
+      run: async (shutdown) => void (await reconcile.run(shutdown)),
     },
     answers: {
       everyMs: 60 * MINUTE_MS,

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
 import { createProxmoxClient } from '../../src/clients/proxmox/client.ts';
-import { createOrphanSweep } from '../../src/queues/workers/find-orphans.ts';
+import { createOrphanFinder } from '../../src/queues/workers/find-orphans.ts';
 import { createDebts } from '../../src/storage/debts.ts';
 import { createInstances } from '../../src/storage/instances.ts';
 import { setUp } from '../lab/proxmox-world.ts';
@@ -31,16 +31,21 @@ test('a container of ours that outlived its instance is owed; all others are lef
   world.proxmox.make(5003, { description: 'zpack:5003-of-another-installation' });
   world.proxmox.make(5004, { description: 'made by hand' });
   world.proxmox.make(7000, { description: 'zpack:5001-dead' });
-  const sweep = createOrphanSweep({
+  const find = createOrphanFinder({
     proxmox,
     instances: createInstances(database.prisma),
     debts: createDebts(database.prisma),
     ranges: [{ name: 'game', min: 5000, max: 5999 }],
   });
 
-  await sweep(AbortSignal.timeout(5_000));
-  await sweep(AbortSignal.timeout(5_000));
+  await find(await proxmox.listContainers(), AbortSignal.timeout(5_000));
+  const found = await find(await proxmox.listContainers(), AbortSignal.timeout(5_000));
 
+  expect(found).toMatchObject([
+    { vmid: 5001, marker: '5001-dead', belongsTo: '5001-dead', isOwed: true },
+    { vmid: 5003, marker: '5003-of-another-installation', belongsTo: null, isOwed: false },
+    { vmid: 5004, marker: null, belongsTo: null, isOwed: false },
+  ]);
   const { rows } = await database.pool.query('SELECT instance_id, vmid, code FROM debt');
   expect(rows).toEqual([{ instance_id: '5001-dead', vmid: 5001, code: 'orphan' }]);
 });
