@@ -9,6 +9,7 @@ const list = z.string().transform((text) =>
     .map((item) => item.trim())
     .filter(Boolean),
 );
+const secret = z.string().min(16);
 const vmid = z.coerce.number().int().min(100).max(999_999_999);
 
 /** Every variable, with one line of meaning each: `.env.example` says the same, by a test. */
@@ -79,6 +80,9 @@ export const ENVIRONMENT = z.object({
   JWT_SECRET: z.string().min(32).describe('Key that signs access tokens, 32 characters or more'),
   JWT_ISSUER: z.string().default('zpack').describe('Issuer named in tokens'),
   ACCESS_TOKEN_TTL_S: positive.default(43_200).describe('Life of an access token'),
+  METRICS_TOKEN: secret.optional().describe('Bearer token of /metrics; else only this machine may'),
+  METRICS_PORT: port.optional().describe('Port of /metrics in a process without API; else none'),
+  PROM_SD_TOKEN: secret.optional().describe('Bearer token of /sd/exporters; else there is none'),
   EFFECT_CONCURRENCY: positive.default(64).describe('Effects in flight, for each third party'),
   EFFECT_LEASE_MS: positive.default(9_000).describe('After this, a dead worker is succeeded'),
 });
@@ -143,6 +147,8 @@ const configuration = ENVIRONMENT.check((context) => {
   },
   auth: { secret: env.JWT_SECRET, issuer: env.JWT_ISSUER, accessTtlS: env.ACCESS_TOKEN_TTL_S },
   events: { behindMax: env.EVENTS_BEHIND_MAX },
+  metrics: { token: env.METRICS_TOKEN, port: env.METRICS_PORT },
+  discovery: { token: env.PROM_SD_TOKEN },
   effects: { concurrency: env.EFFECT_CONCURRENCY, leaseMs: env.EFFECT_LEASE_MS },
 }));
 

@@ -1,5 +1,6 @@
 import { migrate } from '../actors/memory.ts';
 import type { AnyEndpoint } from '../http/endpoint.ts';
+import { discoveryEndpoints } from '../http/routes/discovery.ts';
 import { explainEndpoints } from '../http/routes/explain.ts';
 import { reconcileEndpoints } from '../http/routes/reconcile.ts';
 import { definitions } from '../machines/index.ts';
@@ -17,9 +18,9 @@ type InsightParts = Pick<
 /** What explains the rest: to customers, to operators and to their monitoring. */
 export function createInsightEndpoints(
   parts: InsightParts,
-  { find }: Pick<View, 'find'>,
+  { find, fleet }: Pick<View, 'find' | 'fleet'>,
 ): readonly AnyEndpoint[] {
-  const { closing, database, logger } = parts;
+  const { closing, config, database, logger } = parts;
   return [
     ...explainEndpoints({
       find,
@@ -32,5 +33,6 @@ export function createInsightEndpoints(
       closing: closing.signal,
       onError: (err) => logger.warn({ err }, 'cannot compare Proxmox with our rows'),
     }),
+    ...discoveryEndpoints({ fleet, token: config.discovery.token }),
   ];
 }

@@ -43,6 +43,8 @@ export interface Endpoint<P extends z.ZodType, Q extends z.ZodType, B extends z.
   /** What it may answer when all is well, by status. */
   readonly replies: Readonly<Record<number, z.ZodType>>;
   readonly problems: readonly ErrorCode[];
+  /** Refuses whoever does not bring a token of its own, which is no user's. */
+  readonly admit?: (authorization: string | undefined) => void;
   /** JSON if it does not say. */
   readonly contentType?: string;
   /** Which of these headers does it read? For the documentation. */
@@ -122,12 +124,23 @@ export function createRouter(
     next();
   };
   for (const definition of endpoints) {
-    const { method, path, body, isPublic } = definition;
-    const before = [...(isPublic ? [] : [identify]), ...(body === nothing ? [] : [readBody])];
+    const { method, path, body, isPublic, admit } = definition;
+    const before = [
+      ...(admit ? [createGate(admit)] : []),
+      ...(isPublic ? [] : [identify]),
+      ...(body === nothing ? [] : [readBody]),
+    ];
     router[method](path, ...before, createHandler(definition));
   }
   return router;
 }
+
+const createGate =
+  (admit: NonNullable<AnyEndpoint['admit']>): RequestHandler =>
+  (request, _, next) => {
+    admit(request.get('authorization'));
+    next();
+  };
 
 function createHandler(definition: AnyEndpoint): RequestHandler {
   const { params, query, body, replies, operationId } = definition;

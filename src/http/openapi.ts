@@ -33,6 +33,14 @@ interface JsonSchema {
   readonly [member: string]: unknown;
 }
 
+const SECURITY = {
+  bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+  ownToken: { type: 'http', scheme: 'bearer', description: 'A token of the configuration' },
+};
+
+const securityOf = ({ isPublic, admit }: AnyEndpoint) =>
+  admit ? [{ ownToken: [] }] : isPublic ? [] : [{ bearer: [] }];
+
 /** The OpenAPI 3.1 document of these endpoints: a pure function of their definitions. */
 export function describeApi(endpoints: readonly AnyEndpoint[], version: string): object {
   const schemas: Record<string, unknown> = { Problem: problemSchema };
@@ -103,7 +111,7 @@ export function describeApi(endpoints: readonly AnyEndpoint[], version: string):
         operationId: endpoint.operationId,
         summary: endpoint.summary,
         tags: [endpoint.tag],
-        security: endpoint.isPublic ? [] : [{ bearer: [] }],
+        security: securityOf(endpoint),
         parameters: parametersOf(endpoint),
         ...(hasBody && {
           requestBody: { required: true, content: { 'application/json': { schema: body } } },
@@ -118,7 +126,7 @@ export function describeApi(endpoints: readonly AnyEndpoint[], version: string):
     paths,
     components: {
       schemas: Object.fromEntries(Object.entries(schemas).sort(([a], [b]) => (a < b ? -1 : 1))),
-      securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
+      securitySchemes: SECURITY,
     },
   };
 }

@@ -1,0 +1,65 @@
+import { z } from 'zod';
+
+import { NotFoundError } from '../../errors.ts';
+import type { Fleet, FleetEntry } from '../../view/fleet.ts';
+import { createTokenGate } from '../auth/own-token.ts';
+import { type AnyEndpoint, nothing, publicEndpoint } from '../endpoint.ts';
+
+const PATH = '/sd/exporters';
+/** Where a node exporter listens, by its convention. */
+const EXPORTER_PORT = 9_100;
+
+const targetGroup = z
+  .object({ targets: z.array(z.string()), labels: z.record(z.string(), z.string()) })
+  .meta({ id: 'TargetGroup', description: 'As Prometheus wants them for `http_sd_configs`' });
+
+/** Whoever does not say where to look has nothing to look for. */
+function closed(): never {
+  throw new NotFoundError(`there is no GET ${PATH}: PROM_SD_TOKEN is not set`);
+}
+
+/** The exporters of all containers that are on, for Prometheus to find. */
+export function discoveryEndpoints({
+  fleet,
+  token,
+}: {
+  readonly fleet: Pick<Fleet, 'select'>;
+  readonly token: string | undefined;
+}): readonly AnyEndpoint[] {
+  return [
+    publicEndpoint({
+      operationId: 'discoverExporters',
+      summary: 'Targets for Prometheus (HTTP service discovery)',
+      tag: 'monitoring',
+      method: 'get',
+      path: PATH,
+      params: nothing,
+      query: nothing,
+      body: nothing,
+      admit: token === undefined ? closed : createTokenGate(token),
+      replies: { 200: z.array(targetGroup) },
+      problems: ['unauthenticated', 'not_found'],
+      async handle() {
+        const entries = fleet.select({ customerId: null });
+        return { status: 200, body: entries.flatMap(toGroup) };
+      },
+    }),
+  ];
+}
+
+function toGroup({ vmid, customerId, state }: FleetEntry) {
+  const { ip, ctype, hostname, node, payload } = state.context;
+  if (ip === null || state.value['host'] !== 'running') return [];
+  const labels = {
+    vmid: String(vmid),
+    customerId,
+    ctype,
+    hostname,
+    node,
+    game: payload.game,
+    variant: payload.variant,
+    runtime: payload.runtime,
+  };
+  const said = Object.entries(labels).filter(([, value]) => value !== null);
+  return [{ targets: [`${ip}:${EXPORTER_PORT}`], labels: Object.fromEntries(said) }];
+}
