@@ -9,6 +9,7 @@ import type { AnyEndpoint } from '../http/endpoint.ts';
 import { createEventHub, EVENT_LIMITS } from '../http/event-hub.ts';
 import { createEventTexts } from '../http/event-texts.ts';
 import { createHostPower } from '../http/host-power.ts';
+import { createMetricsRouter } from '../http/metrics.ts';
 import { authEndpoints } from '../http/routes/auth.ts';
 import { containerEndpoints } from '../http/routes/containers.ts';
 import { eventEndpoints } from '../http/routes/events.ts';
@@ -28,12 +29,14 @@ import { createOperations } from '../storage/operations.ts';
 import { createUsers } from '../storage/users.ts';
 import type { Foundation } from './foundation.ts';
 import { createInsightEndpoints } from './insight.ts';
+import { measureFleet } from './metrics.ts';
 import type { View } from './view.ts';
 
 /** The HTTP side of a node. */
 export async function createApi(foundation: Foundation, view: View): Promise<Express> {
   const problems = await readFile(new URL('../../docs/problems.md', import.meta.url), 'utf8');
-  const { config, logger, now } = foundation;
+  const { config, logger, metrics, now } = foundation;
+  measureFleet(view.fleet, metrics);
   const tokens = createTokens({ ...config.auth, now });
   return createHttpApp({
     endpoints: createEndpoints(foundation, view, tokens),
@@ -41,6 +44,8 @@ export async function createApi(foundation: Foundation, view: View): Promise<Exp
     corsOrigins: config.http.corsOrigins,
     problems,
     logger,
+    onRequest: metrics.observeRequest,
+    metrics: createMetricsRouter(metrics, config.metrics.token),
   });
 }
 

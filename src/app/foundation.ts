@@ -21,6 +21,8 @@ import { createHostOperationMirror } from '../storage/host-operation-mirror.ts';
 import { createLiveFeed, type LiveFeed } from '../storage/live-feed.ts';
 import { createVmids, type Vmids } from '../storage/vmids.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
+import { measureCommits, measureFoundation } from './metrics.ts';
 
 export interface AppOptions {
   readonly config: Config;
@@ -45,6 +47,7 @@ export interface Foundation {
   readonly liveFeed: LiveFeed;
   readonly queues: Queues;
   readonly relay: Relay;
+  readonly metrics: Metrics;
   readonly now: () => number;
   readonly randomId: () => string;
   /** Aborted first of all when this node ends: whoever waits for something stops waiting. */
@@ -93,7 +96,8 @@ export async function layFoundation(
     onError: warn('could not wake the workers; a sweep will'),
     observe,
   });
-  const store = createActorStore(database.pool);
+  const metrics = createMetrics();
+  const store = measureCommits(createActorStore(database.pool), metrics);
   const actors = createActorSystem({
     store,
     definitions,
@@ -102,6 +106,7 @@ export async function layFoundation(
     ...(observe && { observe }),
   });
   actors.onCommitted(relay.announce);
+  measureFoundation(metrics, { actors, queues, database, now });
   actors.onCommitted(
     createHostOperationMirror({
       redis,
@@ -125,6 +130,7 @@ export async function layFoundation(
     liveFeed,
     queues,
     relay,
+    metrics,
     now,
     randomId,
     closing,

@@ -1,4 +1,5 @@
 import type { AgentClient } from '../clients/agent/client.ts';
+import type { Polled } from '../queues/polls/poll-agent.ts';
 import { createAgentSweep, inShards } from '../queues/polls/sweep-agents.ts';
 import { createHostSweep } from '../queues/polls/sweep-hosts.ts';
 import { createTell } from '../queues/polls/tell.ts';
@@ -20,9 +21,11 @@ export function createPolls(
     now,
     logger,
   };
+  const onPoll = ({ answer, condition, ms }: Polled) =>
+    foundation.metrics.observePoll(ms, answer === 'heard' ? condition : answer);
   return {
     hosts: { everyMs: hostsEveryMs, run: createHostSweep({ ...seeing, proxmox }) },
-    agents: inShards(createAgentSweep({ ...seeing, ...limits, agents }), {
+    agents: inShards(createAgentSweep({ ...seeing, ...limits, agents, onPoll }), {
       everyMs,
       shards: limits.shards,
     }),

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 
-import express, { type RequestHandler } from 'express';
+import express, { type RequestHandler, type Router } from 'express';
 
 import { NotFoundError } from '../errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -14,24 +14,51 @@ import { createProblemHandler } from './problem.ts';
 const IDLE_SWEEP_MS = 20;
 export const API_VERSION = '0.1.0';
 
-export interface HttpOptions {
+export interface HttpOptions extends FrameOptions {
   readonly endpoints: readonly AnyEndpoint[];
   readonly authenticate: Authenticate;
   readonly corsOrigins: readonly string[];
   /** docs/problems.md */
   readonly problems: string;
+}
+
+export interface FrameOptions {
   readonly logger: Logger;
+  /** Hears of every request that was answered. */
+  readonly onRequest?: (request: AnsweredRequest) => void;
+  readonly metrics?: Router;
+}
+
+export interface AnsweredRequest {
+  readonly method: string;
+  /** The pattern of the route that answered; `unmatched` if none did. */
+  readonly route: string;
+  readonly status: number;
+  readonly ms: number;
 }
 
 export function createHttpApp(options: HttpOptions): express.Express {
-  const { endpoints, authenticate, corsOrigins, problems, logger } = options;
+  const { endpoints, authenticate, corsOrigins, problems } = options;
+  return createFrame(options, [
+    allowOrigins(corsOrigins),
+    createRouter(endpoints, authenticate),
+    createDocsRouter(describeApi(endpoints, API_VERSION), problems),
+  ]);
+}
+
+/** For a process without API, which has metrics all the same. */
+export const createMetricsApp = (options: FrameOptions): express.Express =>
+  createFrame(options, []);
+
+function createFrame(
+  { logger, onRequest, metrics }: FrameOptions,
+  handlers: readonly RequestHandler[],
+): express.Express {
   const app = express();
   app.disable('x-powered-by');
   // Our answers carry their own validators where they need any; hashing every body costs a third.
   app.set('etag', false);
-  app.use(identify(logger), allowOrigins(corsOrigins));
-  app.use(createRouter(endpoints, authenticate));
-  app.use(createDocsRouter(describeApi(endpoints, API_VERSION), problems));
+  app.use(identify(logger, onRequest), ...handlers, ...(metrics ? [metrics] : []));
   app.use((request) => {
     throw new NotFoundError(`there is no ${request.method} ${request.path}`);
   });
@@ -40,7 +67,7 @@ export function createHttpApp(options: HttpOptions): express.Express {
 }
 
 /** Gives every request an id, under which its log line and its problem can be found. */
-function identify(logger: Logger): RequestHandler {
+function identify(logger: Logger, onRequest: FrameOptions['onRequest']): RequestHandler {
   // Its members are these five, and none can hold a secret: there is nothing to look for.
   const requests = logger.child({}, { redact: [] });
   return (request, response, next) => {
@@ -50,8 +77,11 @@ function identify(logger: Logger): RequestHandler {
     response.locals['requestId'] = requestId;
     response.setHeader('X-Request-Id', requestId);
     response.on('finish', () => {
-      const ms = Math.round(performance.now() - startedAt);
-      requests.info({ requestId, method, path, status: response.statusCode, ms }, 'request');
+      const ms = performance.now() - startedAt;
+      const { statusCode: status } = response;
+      requests.info({ requestId, method, path, status, ms: Math.round(ms) }, 'request');
+      const route: unknown = request.route?.path;
+      onRequest?.({ method, route: typeof route === 'string' ? route : 'unmatched', status, ms });
     });
     next();
   };

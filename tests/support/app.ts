@@ -46,7 +46,7 @@ export interface TestApp extends AsyncDisposable {
   /** Another node in the same world. */
   startNode(
     environment?: Readonly<Record<string, string>>,
-  ): Promise<{ url: string | null } & AsyncDisposable>;
+  ): Promise<{ url: string | null; metricsUrl: string | null } & AsyncDisposable>;
 }
 
 export interface TestAppOptions {
