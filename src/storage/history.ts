@@ -36,17 +36,26 @@ export interface History {
   explain(id: string): Promise<Evidence | null>;
 }
 
+/** From the entry named by key: the story is long, and its reader may be at the far end of it. */
 const READ = `
 SELECT j.seq::float8 AS seq, j.version AS revision, j.at, j.event, j.state, (
     SELECT p.state FROM journal p WHERE p.instance_id = j.instance_id AND p.version = j.version - 1
   ) AS before
 FROM journal j
-WHERE j.instance_id = $1 AND j.seq < COALESCE($2::bigint, 9223372036854775807)
+WHERE j.instance_id = $1
+  AND j.seq < COALESCE($2::bigint, 9223372036854775807)
+  AND j.version < COALESCE(
+    (SELECT p.version FROM journal p WHERE p.seq = $2 AND p.instance_id = $1), 2147483647)
 ORDER BY j.version DESC LIMIT $3`;
 
+/** Nodes stamp events by their own clocks: of neighbours the later may bear the earlier time. */
+const NEIGHBOURS = 64;
+
 /**
- * One statement, so that state, timers and journal agree. The step that moved a region is sought
- * backwards by key and the search ends there: only for what never moved it reads the whole story.
+ * One statement, so that state, timers and journal agree. A region moved at the time of the event
+ * that moved it, so its entry is found by halving the story, however long that is: versions are
+ * dense, and times rise with them but for what NEIGHBOURS is about. What a migration has dated
+ * has no entry.
  */
 const EXPLAIN = `
 SELECT c.id, c.version, c.machine_version AS "machineVersion", c.snapshot,
@@ -56,12 +65,29 @@ SELECT c.id, c.version, c.machine_version AS "machineVersion", c.snapshot,
     FROM timer t WHERE t.instance_id = c.id
   ), '[]') AS timers, (
     SELECT jsonb_object_agg(r.region, to_jsonb(cause))
-    FROM jsonb_object_keys(c.snapshot -> 'value') AS r (region)
+    FROM jsonb_each_text(c.snapshot -> 'since') AS r (region, since)
+    CROSS JOIN LATERAL (
+      WITH RECURSIVE halved (low, high) AS (
+        SELECT 1, c.version
+        UNION ALL
+        SELECT CASE WHEN m.is_earlier THEN h.middle + 1 ELSE h.low END,
+          CASE WHEN m.is_earlier THEN h.high ELSE h.middle END
+        FROM (SELECT low, high, (low + high) / 2 AS middle FROM halved WHERE low < high) AS h
+        CROSS JOIN LATERAL (
+          SELECT (j.event ->> 'at')::float8 < r.since::float8 AS is_earlier
+          FROM journal j WHERE j.instance_id = c.id AND j.version = h.middle
+        ) AS m
+      )
+      SELECT low AS version FROM halved ORDER BY high - low LIMIT 1
+    ) AS place
     CROSS JOIN LATERAL (
       SELECT j.seq, j.version AS revision, j.at, j.event FROM journal j
-      WHERE j.instance_id = c.id AND (j.state -> r.region) IS DISTINCT FROM (
-        SELECT p.state -> r.region FROM journal p
-        WHERE p.instance_id = j.instance_id AND p.version = j.version - 1)
+      WHERE j.instance_id = c.id
+        AND j.version BETWEEN place.version - ${NEIGHBOURS} AND place.version + ${NEIGHBOURS}
+        AND (j.event ->> 'at')::float8 = r.since::float8
+        AND (j.state -> r.region) IS DISTINCT FROM (
+          SELECT p.state -> r.region FROM journal p
+          WHERE p.instance_id = j.instance_id AND p.version = j.version - 1)
       ORDER BY j.version DESC LIMIT 1
     ) AS cause
   ) AS causes
