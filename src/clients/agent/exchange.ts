@@ -1,7 +1,8 @@
 /** One question to one agent: bounded in time and size, and every way to fail has a name. */
-import { type Dispatcher, request } from 'undici';
+import type { Dispatcher } from 'undici';
 
 import { UpstreamError } from '../../errors.ts';
+import { receive } from './receive.ts';
 
 export interface Question {
   readonly method: 'GET' | 'POST';
@@ -73,17 +74,19 @@ export async function askAgent(question: Question, exchange: Exchange): Promise<
 
 async function ask(question: Question, exchange: Exchange): Promise<Answer> {
   const { origin, dispatcher, headers, timeoutMs, maxAnswerBytes, signal } = exchange;
+  const { method, path } = question;
   const hasBody = question.body !== undefined;
-  const timeout = AbortSignal.timeout(timeoutMs);
-  const answer = await request(`${origin}${question.path}`, {
-    dispatcher,
-    method: question.method,
+  const request = {
+    ...{ origin, method, path },
     headers: hasBody ? { ...headers, 'content-type': 'application/json' } : headers,
     body: hasBody ? JSON.stringify(question.body) : null,
-    signal: signal ? AbortSignal.any([timeout, signal]) : timeout,
+  };
+  const { status, text } = await receive(dispatcher, request, {
+    timeoutMs,
+    bytesMax: maxAnswerBytes,
+    tooLarge: () => agentError('answer_too_large', question),
+    signal,
   });
-  const { statusCode: status } = answer;
-  const text = await readText(question, answer.body, maxAnswerBytes);
   return { ok: status >= 200 && status <= 299, status, body: parse(text) };
 }
 
@@ -98,21 +101,6 @@ function transportError(question: Question, error: unknown): UpstreamError {
   const reason = name === 'TimeoutError' ? 'timed_out' : 'no_answer';
   // Rebuilt, so that nothing of the request (a token, a password) can hide in the cause.
   return agentError(reason, question, { cause: new Error(`${name}: ${message}`) });
-}
-
-async function readText(
-  question: Question,
-  body: Dispatcher.ResponseData['body'],
-  bytesMax: number,
-): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > bytesMax) throw agentError('answer_too_large', question);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 function parse(text: string): unknown {
