@@ -117,6 +117,7 @@ export const sampleInput = {
     proxy: null,
   },
   readyDeadlineMs: 600_000,
+  restarts: { max: 3, windowMs: 600_000 },
   operation: { id: 'op-1', requestedBy: 'c-1' },
   at: 1,
 };

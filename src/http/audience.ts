@@ -15,7 +15,7 @@ export const sees = ({ customerId, vmid }: Scope, entry: JournalEntry): boolean 
   (customerId === null || customerId === entry.customerId) &&
   (vmid === null || vmid === entry.vmid);
 
-const keyOf = ({ customerId, vmid }: Scope) => `${vmid ?? '*'} ${customerId ?? '*'}`;
+export const keyOf = ({ customerId, vmid }: Scope) => `${vmid ?? '*'} ${customerId ?? '*'}`;
 
 /** Every scope that sees an entry: cheaper than to ask each of a thousand groups. */
 function keysOf({ customerId, vmid }: JournalEntry): readonly string[] {

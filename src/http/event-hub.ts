@@ -1,8 +1,9 @@
 import type { Fleet } from '../view/fleet.ts';
 import type { JournalEntry, JournalReader } from '../view/journal.ts';
 import type { Tail } from '../view/tail.ts';
-import { createAudience, sees } from './audience.ts';
+import { createAudience } from './audience.ts';
 import type { EventClient } from './event-client.ts';
+import { createReplay, type Replay } from './event-replay.ts';
 import type { EventTexts } from './event-texts.ts';
 import type { ServerTexts } from './server-texts.ts';
 
@@ -41,7 +42,7 @@ export interface EventHub {
   serve(client: EventClient, how: { readonly isNew: boolean }): Promise<void>;
 }
 
-/** Entries, or servers, that are written before we wait for the client to take them. */
+/** Servers that are written before we wait for the client to take them. */
 const PAGE = 200;
 
 /**
@@ -53,6 +54,7 @@ const PAGE = 200;
 export function createEventHub(options: EventHubOptions): EventHub {
   const { tail, eventTexts, limits, now, closing } = options;
   const audience = createAudience();
+  let replay = createReplay(options);
   const clients = new Set<EventClient>();
   let pending: JournalEntry[] = [];
   let seq = tail.seq();
@@ -105,6 +107,8 @@ export function createEventHub(options: EventHubOptions): EventHub {
     restarted() {
       clearTimeout(flushing);
       flushing = undefined;
+      // What it keeps is of the former journal.
+      replay = createReplay(options);
       advance();
       for (const client of clients) client.end();
     },
@@ -126,7 +130,7 @@ export function createEventHub(options: EventHubOptions): EventHub {
           tail.wake();
           await flushed.promise;
         } else {
-          await sendMissed(client, seq, options);
+          await sendMissed(client, seq, replay);
         }
       }
       if (!client.isGone()) audience.join(client);
@@ -142,29 +146,20 @@ async function sendSnapshot(client: EventClient, { fleet, texts }: EventHubOptio
   });
   client.write(`id: ${client.cursor}\nevent: snapshot\ndata: {"servers":[`);
   for (let from = 0; from < entries.length; from += PAGE) {
-    const page = entries.slice(from, from + PAGE).map(texts.server);
-    client.write(`${from === 0 ? '' : ','}${page.join(',')}`);
+    const page = texts.servers(entries.slice(from, from + PAGE));
+    client.write(from === 0 ? page : `,${page}`);
     await client.drained();
     if (client.isGone()) return;
   }
   client.write(']}\n\n');
 }
 
-/** The next page of what a client has missed: from memory, or from the database. */
-async function sendMissed(
-  client: EventClient,
-  upTo: number,
-  { tail, journal, eventTexts, limits }: EventHubOptions,
-): Promise<void> {
-  const { cursor, scope } = client;
-  if (upTo - cursor > limits.behindMax) return client.end();
-  const until = Math.min(upTo, cursor + PAGE);
-  const recent = tail.recent.between(cursor, until);
-  const entries = recent ?? (await journal.readAfter(cursor, until - cursor));
-  if (entries.length < until - cursor) return client.end();
-  client.cursor = until;
-  const mine = entries.filter((entry) => sees(scope, entry));
-  if (mine.length === 0) return;
-  client.write(mine.map(eventTexts.change).join(''));
+/** The next page of what a client has missed. */
+async function sendMissed(client: EventClient, upTo: number, replay: Replay): Promise<void> {
+  const page = await replay(client.scope, client.cursor, upTo);
+  if (!page) return client.end();
+  client.cursor = page.until;
+  if (page.chunk.length === 0) return;
+  client.write(page.chunk);
   await client.drained();
 }

@@ -14,6 +14,8 @@ import {
 export interface ServerTexts {
   /** As one of a list. */
   server(entry: FleetEntry): CheckedJson;
+  /** The elements of a list, by comma. */
+  servers(entries: readonly FleetEntry[]): string;
   status(entry: FleetEntry): CheckedJson;
   row(entry: FleetEntry): CheckedJson;
 }
@@ -25,39 +27,48 @@ export interface ServerTextsOptions {
   readonly currentAt: () => number;
 }
 
-const renderServer = (entry: FleetEntry) => toCheckedJson(stillServerView, viewServer(entry));
-const renderStatus = (entry: FleetEntry) => toCheckedJson(stillStatusView, viewStatus(entry));
-const renderRow = (entry: FleetEntry) => toCheckedJson(instanceRow, viewInstance(entry));
+/** Up to the place where what changes by itself begins. */
+const begin = (text: CheckedJson) => [text.slice(0, -1), ',"lastSeen":'].join('');
+const beginServer = (entry: FleetEntry) => begin(toCheckedJson(stillServerView, viewServer(entry)));
+const beginStatus = (entry: FleetEntry) => begin(toCheckedJson(stillStatusView, viewStatus(entry)));
+const renderRow = (entry: FleetEntry): string => toCheckedJson(instanceRow, viewInstance(entry));
 
 export function createServerTexts({ live, now, currentAt }: ServerTextsOptions): ServerTexts {
-  function withMoving(entry: FleetEntry, still: CheckedJson): CheckedJson {
-    const at = now();
+  function endOf(entry: FleetEntry, at: number): string {
     const bornAt = +entry.createdAt;
     const { agent, host, agentSeenAt, hostObservedAt } = live.of(entry.vmid, { bornAt, now: at });
     const seenAt = latest(agentSeenAt, entry.state.context.agent.lastSeenAt);
     // A change of our own makes an entry newer than the last look at the journal.
     const stateAt = Math.max(currentAt(), +entry.updatedAt);
     const lastSeen = seenAt === null ? 'null' : `"${new Date(seenAt).toISOString()}"`;
-    return assembledJson(
-      `${still.slice(0, -1)},"lastSeen":${lastSeen},"ages":{"host":${age(at, hostObservedAt)},` +
-        `"agent":${age(at, seenAt)},"state":${age(at, stateAt)}},` +
-        `"live":{"agent":${textOfAgent(agent)},"host":${textOfHost(host)}}}`,
+    return (
+      `${lastSeen},"ages":{"host":${age(at, hostObservedAt)},"agent":${age(at, seenAt)},` +
+      `"state":${age(at, stateAt)}},` +
+      `"live":{"agent":${agent ? textOf(agent) : null},"host":${host ? textOf(host) : null}}}`
     );
   }
+  // Joined, not added: a text that was added to is copied once more when it is written.
+  const status = (entry: FleetEntry) => [once(entry, 'status', beginStatus), endOf(entry, now())];
+  function servers(entries: readonly FleetEntry[]): string {
+    const at = now();
+    const parts: string[] = [];
+    for (const entry of entries) {
+      if (parts.length > 0) parts.push(',');
+      parts.push(once(entry, 'server', beginServer), endOf(entry, at));
+    }
+    return parts.join('');
+  }
   return {
-    server: (entry) => withMoving(entry, once(entry, 'server', renderServer)),
-    status: (entry) => withMoving(entry, once(entry, 'status', renderStatus)),
-    row: (entry) => once(entry, 'row', renderRow),
+    server: (entry) => assembledJson(servers([entry])),
+    servers,
+    status: (entry) => assembledJson(status(entry).join('')),
+    row: (entry) => assembledJson(once(entry, 'row', renderRow)),
   };
 }
 
 /** Rendered when somebody first reads this version of the entry. */
-function once(
-  entry: FleetEntry,
-  name: string,
-  render: (entry: FleetEntry) => CheckedJson,
-): CheckedJson {
-  const known = entry.derived.get(name) as CheckedJson | undefined;
+function once(entry: FleetEntry, name: string, render: (entry: FleetEntry) => string): string {
+  const known = entry.derived.get(name) as string | undefined;
   if (known !== undefined) return known;
   const text = render(entry);
   entry.derived.set(name, text);
@@ -72,14 +83,19 @@ function latest(a: number | null, b: number | null): number | null {
 /** Clocks of nodes differ a little: what another one saw is never seen in the future. */
 const age = (at: number, then: number | null) => (then === null ? null : Math.max(0, at - then));
 
-function textOfAgent(numbers: AgentNumbers | null): string {
-  if (!numbers) return 'null';
-  const { condition, players, uptimeSeconds } = numbers;
-  return JSON.stringify({ condition, players, uptimeSeconds });
+const texts = new WeakMap<object, string>();
+
+/** Without its date, which is told as an age. */
+function textOf(numbers: AgentNumbers | HostNumbers): string {
+  const known = texts.get(numbers);
+  if (known !== undefined) return known;
+  const text = 'seenAt' in numbers ? textOfAgent(numbers) : textOfHost(numbers);
+  texts.set(numbers, text);
+  return text;
 }
 
-function textOfHost(numbers: HostNumbers | null): string {
-  if (!numbers) return 'null';
-  const { cpu, mem, maxmem, disk, uptime } = numbers;
-  return JSON.stringify({ cpu, mem, maxmem, disk, uptime });
-}
+const textOfAgent = ({ condition, players, uptimeSeconds }: AgentNumbers) =>
+  JSON.stringify({ condition, players, uptimeSeconds });
+
+const textOfHost = ({ cpu, mem, maxmem, disk, uptime }: HostNumbers) =>
+  JSON.stringify({ cpu, mem, maxmem, disk, uptime });

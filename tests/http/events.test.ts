@@ -156,7 +156,14 @@ describe('GET /api/servers/events', () => {
     for (let round = 0; round < 31; round += 1) await writer.change(vmids);
     const ask = (id: number | string, path = '/api/servers/events') =>
       bob.call('GET', path, { headers: { 'last-event-id': String(id) } });
-    await until(async () => (await ask(before)).status === 410, { what: 'the node to know' });
+    await until(
+      async () => {
+        const stream = await open(bob, { lastEventId: before });
+        stream.close();
+        return stream.status === 410;
+      },
+      { what: 'the node to know' },
+    );
 
     expect((await ask(before)).body).toMatchObject({ error: 'stale_cursor', status: 410 });
     expect((await ask((await head()) + 1)).body).toMatchObject({ error: 'stale_cursor' });

@@ -97,7 +97,7 @@ function readEndpoints({ fleet, find, texts }: ServerDependencies): readonly Any
       problems: ['invalid_input', 'unauthenticated'],
       async handle({ query, principal }) {
         const { entries, nextCursor } = selectPage(fleet, principal, query);
-        const servers = entries.map(texts.server).join(',');
+        const servers = texts.servers(entries);
         const next = nextCursor === undefined ? '' : `,"nextCursor":${JSON.stringify(nextCursor)}`;
         return { status: 200, json: assembledJson(`{"servers":[${servers}]${next}}`) };
       },
