@@ -113,6 +113,9 @@ describe('a comparison', () => {
     const sure = await run();
     app.proxmox.make(served.vmid, { description: 'zpack:somebody-else' });
     const taken = await run();
+    await app.proxmox.vanish(served.vmid);
+    app.proxmox.make(served.vmid, { description: `zpack:${served.id}` });
+    const renamed = await run();
 
     const row = (found: string) =>
       expect.objectContaining({ instanceId: served.id, vmid: served.vmid, host: 'running', found });
@@ -123,6 +126,7 @@ describe('a comparison', () => {
     );
     expect(sure.body.rowsWithoutContainer).toEqual([row('nothing')]);
     expect(taken.body.rowsWithoutContainer).toEqual([row('foreign')]);
+    expect(renamed.body.rowsWithoutContainer).toEqual([]);
   });
 
   test('names effects that nobody performs and timers that nobody delivers', async () => {
