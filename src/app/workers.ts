@@ -1,4 +1,3 @@
-import { createNodeSlots } from '../queues/effects/node-slots.ts';
 import { createPerformers } from '../queues/effects/performers.ts';
 import { startWorkers } from '../queues/start-workers.ts';
 import { createTimerProcessor } from '../queues/workers/deliver-timers.ts';
@@ -7,6 +6,7 @@ import { createDebtCollector } from '../queues/workers/pay-debts.ts';
 import { createEffectProcessor } from '../queues/workers/perform-effects.ts';
 import type { Sweeps } from '../queues/workers/sweep.ts';
 import { createInstanceStore } from '../storage/instance-store.ts';
+import { createNodeSlots } from '../storage/node-slots.ts';
 import { createOutbox } from '../storage/outbox.ts';
 import { createTimers } from '../storage/timers.ts';
 import type { Foundation } from './foundation.ts';

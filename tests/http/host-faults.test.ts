@@ -6,7 +6,7 @@ import { ALICE, startTestApp } from '../support/app.ts';
 import { until } from '../support/until.ts';
 
 const app = await startTestApp({
-  environment: { PROXMOX_TIMEOUT_MS: '400', STOP_TIMEOUT_S: '1' },
+  environment: { PROXMOX_TIMEOUT_MS: '1500', STOP_TIMEOUT_S: '1' },
   proxmox: { delays: { lockWaitMs: 100, startMs: 20, stopMs: 20, cloneMs: 20, dhcpMs: 20 } },
 });
 const { url, ca, tokenId, tokenSecret } = app.proxmox;

@@ -7,9 +7,9 @@ import type { ProxmoxOptions } from '../../lab/proxmox/options.ts';
 import { createAgentClient } from '../../src/clients/agent/client.ts';
 import { createProxmoxClient } from '../../src/clients/proxmox/client.ts';
 import type { Effect, EffectKind } from '../../src/machines/instance/types.ts';
-import { createNodeSlots } from '../../src/queues/effects/node-slots.ts';
 import type { Perform, Performers, ToldEvent } from '../../src/queues/effects/performer.ts';
 import { createPerformers } from '../../src/queues/effects/performers.ts';
+import { createNodeSlots } from '../../src/storage/node-slots.ts';
 import { setUp } from '../lab/proxmox-world.ts';
 
 export const BRIDGES = { game: 'vmbr3', dev: 'vmbr2' };

@@ -4,8 +4,8 @@ import type { PowerTask } from '../../clients/proxmox/operations.ts';
 import type { Place } from '../../clients/proxmox/reads.ts';
 import type { Upid } from '../../clients/proxmox/upid.ts';
 import type { Effect, PowerStep } from '../../machines/instance/types.ts';
+import type { NodeSlots } from '../../storage/node-slots.ts';
 import { requireContainer } from './container.ts';
-import type { NodeSlots } from './node-slots.ts';
 import type { Performance, Performers, ToldEvent } from './performer.ts';
 import { createTaskFollower, ignoring } from './task-follower.ts';
 

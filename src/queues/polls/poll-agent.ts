@@ -1,8 +1,10 @@
 import type { AgentClient } from '../../clients/agent/client.ts';
+import { UnavailableError } from '../../errors.ts';
 import type { PolledAgent } from '../../storage/live-feed.ts';
 import type { AgentTarget } from '../../storage/poll-targets.ts';
 import { type AgentAnswer, isNews, sightAgent } from './agent-news.ts';
 import { askAgent } from './ask-agent.ts';
+import { startDeadline } from './deadline.ts';
 import type { Tell } from './tell.ts';
 
 /** One poll as metrics see it. */
@@ -41,11 +43,12 @@ export function createAgentPoll({ agents, tell, timeoutMs, ...options }: AgentPo
     shutdown: AbortSignal,
   ): Promise<void> => {
     const begunAt = performance.now();
-    const deadline = AbortSignal.any([AbortSignal.timeout(timeoutMs), shutdown]);
-    const answer = await askAgent(agents, target.ip, deadline);
+    using deadline = startDeadline(timeoutMs, shutdown);
+    const answer = await askAgent(agents, target.ip, deadline.signal);
     // Cut short by ourselves: that says nothing of the agent.
     if (shutdown.aborted) return;
     const ms = performance.now() - begunAt;
+    if (answer.kind !== 'heard' && ms > timeoutMs + STALL_MS) throw stalled(ms);
     const misses = answer.kind === 'heard' ? 0 : missesOf(target, before) + 1;
     const seen = sightAgent(target, answer, { misses, missesMax });
     const condition = seen?.condition ?? target.agent;
@@ -56,6 +59,12 @@ export function createAgentPoll({ agents, tell, timeoutMs, ...options }: AgentPo
     if (seen && isNews(target, seen)) await tell(target, { type: 'agent.observed', ...seen });
   };
 }
+
+/** A deadline that ends so much too late was not watched: then answers were not read either. */
+const STALL_MS = 100;
+
+const stalled = (ms: number) =>
+  new UnavailableError(`this node is too busy to poll: a deadline came after ${Math.round(ms)} ms`);
 
 const NEVER = 0;
 

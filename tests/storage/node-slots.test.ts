@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { expect, inject, test } from 'vitest';
 
-import { createNodeSlots } from '../../src/queues/effects/node-slots.ts';
+import { createNodeSlots } from '../../src/storage/node-slots.ts';
 import { until } from '../support/until.ts';
 
 const PER_NODE = 2;
