@@ -40,9 +40,8 @@ export function createServerTexts({ live, now, currentAt }: ServerTextsOptions):
     const seenAt = latest(agentSeenAt, entry.state.context.agent.lastSeenAt);
     // A change of our own makes an entry newer than the last look at the journal.
     const stateAt = Math.max(currentAt(), +entry.updatedAt);
-    const lastSeen = seenAt === null ? 'null' : `"${new Date(seenAt).toISOString()}"`;
     return (
-      `${lastSeen},"ages":{"host":${age(at, hostObservedAt)},"agent":${age(at, seenAt)},` +
+      `${seenAt === null ? 'null' : quoted(entry, seenAt)},"ages":{"host":${age(at, hostObservedAt)},"agent":${age(at, seenAt)},` +
       `"state":${age(at, stateAt)}},` +
       `"live":{"agent":${agent ? textOf(agent) : null},"host":${host ? textOf(host) : null}}}`
     );
@@ -72,6 +71,15 @@ function once(entry: FleetEntry, name: string, render: (entry: FleetEntry) => st
   if (known !== undefined) return known;
   const text = render(entry);
   entry.derived.set(name, text);
+  return text;
+}
+
+/** The date changes once a poll, and is asked for far more often. */
+function quoted(entry: FleetEntry, at: number): string {
+  const known = entry.derived.get('seen') as { at: number; text: string } | undefined;
+  if (known?.at === at) return known.text;
+  const text = `"${new Date(at).toISOString()}"`;
+  entry.derived.set('seen', { at, text });
   return text;
 }
 

@@ -1,3 +1,5 @@
+import { setImmediate } from 'node:timers/promises';
+
 import { z } from 'zod';
 
 import type { ActorSystem } from '../../actors/system.ts';
@@ -71,8 +73,19 @@ export function serverEndpoints(dependencies: ServerDependencies): readonly AnyE
   return [...readEndpoints(dependencies), retryEndpoint(dependencies)];
 }
 
+const RENDER_AT_ONCE = 200;
 const params = z.object({ id: vmidParam });
 const base = { tag: 'servers', body: nothing } as const;
+
+/** A long list lets others take their turn: what nobody has read yet must be rendered first. */
+async function renderList(entries: readonly FleetEntry[], texts: ServerTexts): Promise<string> {
+  const parts: string[] = [];
+  for (let from = 0; from < entries.length; from += RENDER_AT_ONCE) {
+    if (from > 0) await setImmediate();
+    parts.push(texts.servers(entries.slice(from, from + RENDER_AT_ONCE)));
+  }
+  return parts.join(',');
+}
 
 function readEndpoints({ fleet, find, texts }: ServerDependencies): readonly AnyEndpoint[] {
   return [
@@ -97,7 +110,7 @@ function readEndpoints({ fleet, find, texts }: ServerDependencies): readonly Any
       problems: ['invalid_input', 'unauthenticated'],
       async handle({ query, principal }) {
         const { entries, nextCursor } = selectPage(fleet, principal, query);
-        const servers = texts.servers(entries);
+        const servers = await renderList(entries, texts);
         const next = nextCursor === undefined ? '' : `,"nextCursor":${JSON.stringify(nextCursor)}`;
         return { status: 200, json: assembledJson(`{"servers":[${servers}]${next}}`) };
       },
