@@ -23,7 +23,7 @@ const LAYERS: Readonly<Record<string, Rule>> = {
   view: { layers: ['actors', 'machines', 'errors'], packages: ['@xstate/store'] },
   storage: {
     layers: ['actors', 'view', 'machines', 'errors'],
-    packages: ['pg', 'ioredis', '@prisma/adapter-pg', '@prisma/client'],
+    packages: ['pg', 'ioredis', 'redis-semaphore', '@prisma/adapter-pg', '@prisma/client'],
   },
   clients: { layers: ['errors'], packages: ['undici', 'zod'] },
   http: {
