@@ -85,6 +85,28 @@ describe('a sweep', () => {
     ]);
   });
 
+  test('of a node that is too busy to poll counts nothing', async () => {
+    await using t = await setUpAgents([5001], { timeoutMs: 100 });
+    const { poll, polled } = t.createPoller();
+    const agent = t.agentOf(5001);
+    agent.answers['/health'] = 'hang';
+    const sweep = poll();
+    await until(() => agent.fired.length === 1, { what: 'the poll to begin' });
+
+    const busyUntil = performance.now() + 600;
+    while (performance.now() < busyUntil);
+    await sweep;
+    delete agent.answers['/health'];
+    // What was under way is not polled beside itself, so that this may take another sweep.
+    await until(async () => polled.length > 0 || (await poll()), { what: 'the next poll' });
+
+    expect(polled).toMatchObject([{ answer: 'heard', condition: 'ready' }]);
+    expect(t.lines.map((line) => JSON.parse(line))).toMatchObject([
+      { err: { code: 'unavailable', message: expect.stringContaining('too busy') } },
+    ]);
+    expect(agent.fired).toEqual(['hang /health']);
+  });
+
   test('leaves alone what is not in service, or off', async () => {
     await using t = await setUpAgents([5001, 5002]);
     await t.create(t.main.actors, 5003);
