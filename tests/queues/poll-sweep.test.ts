@@ -1,8 +1,11 @@
 import { describe, expect, test } from 'vitest';
 
+import { inShards } from '../../src/queues/polls/sweep-agents.ts';
+import { startSweepKeeper } from '../../src/queues/workers/sweep.ts';
 import { until } from '../support/until.ts';
+import { setUpNodes } from './node-world.ts';
 import { setUpAgents } from './polls-world.ts';
-import { addressOf } from './worker-world.ts';
+import { addressOf, logger } from './worker-world.ts';
 
 describe('an agent that misbehaves', () => {
   test('costs its deadline and no more, and is what it says of itself', async () => {
@@ -137,4 +140,23 @@ describe('a sweep', () => {
     expect(await t.live.loadPolled([5001, 5002])).toEqual(new Map());
     expect(t.lines).toEqual([]);
   });
+});
+
+test('the shards are begun one after the other, spread over the interval', async () => {
+  await using t = await setUpNodes();
+  const { queues } = t;
+  const sweeps = inShards(async () => {}, { shards: 4, everyMs: 60_000 });
+  const keep = () => startSweepKeeper({ queues, queue: 'polls', sweeps, logger });
+
+  using one = keep();
+  using two = keep();
+  await Promise.all([one.ready, two.ready]);
+
+  const kept = await queues.get('polls').getJobSchedulers();
+  expect(kept.map(({ key, next }) => [key, (next ?? 0) % 60_000]).sort()).toEqual([
+    ['agents-0-of-4', 7_500],
+    ['agents-1-of-4', 22_500],
+    ['agents-2-of-4', 37_500],
+    ['agents-3-of-4', 52_500],
+  ]);
 });
