@@ -30,17 +30,19 @@ async function powerTasks({ proxmox }: CrashWorld, vmid: number): Promise<readon
 
 describe.concurrent('a worker killed at every moment of a change of power', () => {
   test.each([
-    ['stop', ['vzstart', 'vzshutdown']],
-    ['restart', ['vzstart', 'vzreboot']],
+    ['stop', [], ['vzstart', 'vzshutdown']],
+    ['start', ['stop'], ['vzstart', 'vzshutdown', 'vzstart']],
+    ['restart', [], ['vzstart', 'vzreboot']],
   ] as const)(
     'asks Proxmox to %s once, and ends the operation',
     { timeout: 120_000 },
-    async (verb, tasks) => {
+    async (verb, before, tasks) => {
       await using database = await createTestDatabase();
       await using world = await startCrashWorld({ database, redisUrl: inject('redisUrl') });
       await world.nodes.start({ role: 'api' });
       const maker = await world.nodes.start({ role: 'worker' });
       const { vmid } = await live(world.client, { kind: 'kept' });
+      for (const first of before) await power(world.client, vmid ?? 0, first);
       await maker.terminate();
       const faults = MOMENTS.map((at) => ({ at, pass: 1 }));
       const killed = await world.nodes.start({ role: 'worker', faults });

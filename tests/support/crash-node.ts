@@ -1,4 +1,5 @@
 import { fsyncSync, openSync, writeSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 
 import { startApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
@@ -26,3 +27,5 @@ await startApp({
     process.kill(process.pid, 'SIGKILL');
   },
 });
+// It will not end in a way that would have it written.
+flushCompileCache();

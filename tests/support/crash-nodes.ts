@@ -13,6 +13,9 @@ const MAIN = path('../../src/main.ts');
 const FAULTY = path('crash-node.ts');
 const LIFELINE = path('crash-lifeline.ts');
 
+/** Nodes are started so often that what is compiled once is kept. */
+const COMPILED = path('../../.cache/compiled');
+
 const WARN = 40;
 const NOTES_MAX = 200;
 /** A node that cannot even start is not started for ever. */
@@ -121,7 +124,7 @@ function supervise(supervision: Supervision): SupervisedNode & { end(): Promise<
     };
     const started = spawn(process.execPath, ['--import', LIFELINE, fault ? FAULTY : MAIN], {
       stdio: ['pipe', 'pipe', 'pipe'],
-      env: { PATH: process.env['PATH'], ...environment, ...orders },
+      env: { PATH: process.env['PATH'], NODE_COMPILE_CACHE: COMPILED, ...environment, ...orders },
     });
     // Its end is told by `exit`; the pipes may break before.
     started.stdin.on('error', () => {});
