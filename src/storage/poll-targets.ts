@@ -25,6 +25,8 @@ export interface HostTarget {
   /** null: at the moment only a call of ours may say, or it is not cloned yet. */
   readonly power: Power | null;
   readonly lock: string | null;
+  /** It was started, and its address has to be found out. */
+  readonly needsAddress: boolean;
 }
 
 /** What polls are compared with. Each is one query, however many instances there are. */
@@ -54,7 +56,9 @@ const HOSTS = `SELECT c.id, c.vmid, c.version, c.node,
       WHEN s.value ->> 'host' IN ('running', 'stopped', 'absent') THEN s.value ->> 'host'
       WHEN s.value -> 'host' ->> 'unknown' = 'waiting' THEN 'unknown'
     END AS power,
-    s.context -> 'sighting' ->> 'lock' AS lock
+    s.context -> 'sighting' ->> 'lock' AS lock,
+    c.ip IS NULL AND s.value ->> 'host' = 'running' AND s.value ->> 'provisioning' = 'ready'
+      AS "needsAddress"
   ${FROM}`;
 
 export function createPollTargets(pool: Pool): PollTargets {

@@ -96,6 +96,20 @@ describe('power', () => {
   });
 });
 
+test('a start forgets the address, which may now be of somebody else, until a sweep has seen it', () => {
+  const life = serve();
+  life.send(power('restart'));
+  life.answer('container.restarted');
+  const forgotten = life.state.context.ip;
+  life.send({ type: 'address.found', opId: null, ip: '10.0.0.9' });
+  const found = life.state;
+  life.send({ type: 'address.found', opId: null, ip: '10.0.0.9' });
+
+  expect(forgotten).toBeNull();
+  expect(found.context.ip).toBe('10.0.0.9');
+  expect(life.state).toBe(found);
+});
+
 describe('drift', () => {
   test.each([
     ['a node that does not answer', sighted('unknown'), 'unknown', 'node_offline'],

@@ -113,6 +113,7 @@ describe('what an agent says', () => {
     await using t = await setUpAgents([5001]);
     const { poll } = t.createPoller();
     const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+    const { ip } = await t.contextOf(t.main.actors, 5001);
     Object.assign(t.agentOf(5001), { readySource: 'tcp_probe' });
     t.agentOf(5001).answers['/ready'] = gate;
     const sweep = poll();
@@ -122,6 +123,7 @@ describe('what an agent says', () => {
       const seen = { power, node: 'pve1', lock: null, opId: null };
       await t.main.actors.tell(addressOf(5001), { type: 'host.observed', ...seen });
     }
+    await t.main.actors.tell(addressOf(5001), { type: 'address.found', opId: null, ip });
     open();
     await sweep;
     const after = await t.stateOf(t.main, 5001);

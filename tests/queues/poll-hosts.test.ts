@@ -61,6 +61,29 @@ describe('a sweep of the cluster', () => {
     }
   });
 
+  test('finds the address that a start has changed, once it is there', async () => {
+    await using t = await setUpHosts([5001]);
+    let addresses: string[] = [];
+    const lease = () => ({ listAddresses: async () => addresses });
+    const [one, two] = [t.createObserver(lease), t.createObserver(lease)];
+    const ip = async () => (await t.contextOf(t.main.actors, 5001)).ip;
+    await t.proxmox.powerOff(5001);
+    await one.sweep();
+    await t.start(5001);
+    await one.sweep();
+    await one.sweep();
+    const before = await ip();
+
+    addresses = ['127.21.9.9'];
+    await Promise.all([one.sweep(), two.sweep()]);
+    await one.sweep();
+
+    expect(before).toBeNull();
+    expect(await ip()).toBe('127.21.9.9');
+    const seen = (await t.heard(5001, 'address.found')).filter(({ opId }) => opId === null);
+    expect(seen).toHaveLength(1);
+  });
+
   test('takes what carries our marker for ours, and nothing else', async () => {
     await using t = await setUpHosts([5001, 5002]);
     const { sweep } = t.createObserver();

@@ -127,6 +127,7 @@ export function worldEvents(snapshot: InstanceSnapshot): readonly AnyEvent[] {
     ...agentAnswers,
     ...stale,
     ...sweeps,
+    { type: 'address.found', opId: null, ip: '10.0.0.9', at: 2 },
     ...agentSweeps,
     anotherCrash,
     ...timers,

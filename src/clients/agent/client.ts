@@ -73,18 +73,38 @@ export interface AgentClientOptions {
   readonly maxAnswerBytes?: number;
 }
 
+const WORD_LENGTH_MAX = 200;
+const CRASHES_MAX = 10_000;
+
+/**
+ * The agent runs beside the customer's code: its words are not to be trusted. PostgreSQL refuses
+ * some characters in JSON and counts beyond its columns, and a step that it refuses takes those
+ * committed with it along.
+ */
+const word = z.string().transform((text) =>
+  text
+    .slice(0, WORD_LENGTH_MAX)
+    .replace(/\p{Cc}+/gu, ' ')
+    .toWellFormed(),
+);
+const count = z
+  .number()
+  .int()
+  .nonnegative()
+  .transform((crashes) => Math.min(crashes, CRASHES_MAX));
+
 const status = z.object({
   state: z.string().pipe(z.enum([...STATES, 'unknown']).catch('unknown')),
-  installStep: z.string().optional().catch(undefined),
-  error: z.string().optional().catch(undefined),
-  crashCount: z.number().optional().catch(undefined),
+  installStep: word.optional().catch(undefined),
+  error: word.optional().catch(undefined),
+  crashCount: count.optional().catch(undefined),
   players: z.number().optional().catch(undefined),
   uptimeSeconds: z.number().optional().catch(undefined),
 });
 const readiness = z.object({
   ready: z.boolean().catch(false),
-  readySource: z.string().optional().catch(undefined),
-  reason: z.string().optional().catch(undefined),
+  readySource: word.optional().catch(undefined),
+  reason: word.optional().catch(undefined),
 });
 
 export function createAgentClient(options: AgentClientOptions): AgentClient {
@@ -150,7 +170,7 @@ function readinessOf({ status: code, body }: Answer): Readiness {
     : { ready: true, readySource: said.readySource };
 }
 
-const refused = z.object({ error: z.string().transform((text) => text.slice(0, 200)) });
+const refused = z.object({ error: word });
 
 function refusal(question: Question, { status: code, body }: Answer): UpstreamError {
   const said = refused.safeParse(body).data;

@@ -96,7 +96,8 @@ export function createTransport(options: TransportOptions): Transport {
       if (answer.status < 200 || answer.status > 299) throw answerFailure(what, answer);
       return readEnvelope(what, answer.body);
     },
-    [Symbol.asyncDispose]: () => dispatcher.close(),
+    // Not gracefully: a node that ends does not wait for a Proxmox that hangs.
+    [Symbol.asyncDispose]: () => dispatcher.destroy(),
   };
 }
 

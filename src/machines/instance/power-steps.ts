@@ -23,7 +23,10 @@ const begun = (
   error: null,
 });
 
-/** A wish becomes the operation that its sender can follow. */
+/**
+ * A wish becomes the operation that its sender can follow. A start may bring another address: the
+ * old one could meanwhile be somebody else's, so it is forgotten until a sweep has seen the new one.
+ */
 export const acceptPower = (kind: HostOperation['kind']) =>
   instanceSetup.assign({
     hostOperation: ({ context, event }) =>
@@ -32,6 +35,7 @@ export const acceptPower = (kind: HostOperation['kind']) =>
       event.type === 'restart.requested'
         ? begun(kind, { id: event.operationId, requestedBy: event.requestedBy, at: event.at })
         : context.hostOperation,
+    ip: ({ context }) => (kind === 'stop' ? context.ip : null),
     ...settled,
   });
 
@@ -106,11 +110,16 @@ export const supersedeHost = instanceSetup.assign({
 export const sight = (drift: Exclude<Drift['code'], 'moved'> | null) =>
   instanceSetup.assign({
     node: ({ context, event }) => seenNode(event) ?? context.node,
+    ip: ({ context }) => (drift === 'started_outside' || drift === 'appeared' ? null : context.ip),
     sighting: ({ context, event }) => ({
       lock: event.type === 'host.observed' ? event.lock : context.sighting.lock,
       drift: drift ? driftOf(drift, event) : (moved(context, event) ?? context.sighting.drift),
     }),
   });
+
+export const rememberAddress = instanceSetup.assign({
+  ip: ({ context, event }) => (event.type === 'address.found' ? event.ip : context.ip),
+});
 
 const seenNode = (event: InstanceEvent) => (event.type === 'host.observed' ? event.node : null);
 

@@ -131,6 +131,12 @@ export const instanceSetup = setup({
     isAtRest: or([stateIn({ provisioning: 'ready' }), stateIn({ provisioning: 'failed' })]),
     /** Its owner may change its power: it is in service, and nobody else is at it. */
     mayPower: and([stateIn({ provisioning: 'ready' }), 'hasFreeHostLane']),
+    /** The address of a container in service, which its start may have changed. */
+    isAddressNews: and([
+      stateIn({ provisioning: 'ready' }),
+      ({ context, event }) =>
+        event.type === 'address.found' && event.opId === null && event.ip !== context.ip,
+    ]),
     isHostOldNews: ({ context, event }, params: { power: Power }) =>
       event.type === 'host.observed' &&
       event.opId === null &&

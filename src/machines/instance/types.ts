@@ -167,7 +167,8 @@ type Fact =
   | { readonly type: 'container.stopped'; readonly opId: string }
   | { readonly type: 'container.restarted'; readonly opId: string }
   | { readonly type: 'container.destroyed'; readonly opId: string }
-  | { readonly type: 'address.found'; readonly opId: string; readonly ip: string }
+  /** `opId`: the searching call, when a call of ours asked; null when a sweep saw it. */
+  | { readonly type: 'address.found'; readonly opId: string | null; readonly ip: string }
   | { readonly type: 'agent.configured'; readonly opId: string }
   | { readonly type: 'agent.restarted'; readonly opId: string }
   | {

@@ -43,15 +43,15 @@ export function sightAgent(
     return { ...NOTHING, condition: unready(target), installStep };
   }
   const { ready, status } = answer;
-  const crashCount = countOf(status?.crashCount);
+  const crashCount = status?.crashCount ?? null;
   if (ready) {
-    return { ...NOTHING, condition: 'ready', readySource: cleaned(answer.readySource), crashCount };
+    return { ...NOTHING, condition: 'ready', readySource: answer.readySource, crashCount };
   }
   if (status === null) return { ...NOTHING, condition: unready(target), installStep };
   return {
     condition: status.state === 'crashed' ? 'crashed' : 'alive',
     readySource: null,
-    installStep: cleaned(status.installStep ?? null),
+    installStep: status.installStep ?? null,
     crashCount,
   };
 }
@@ -69,25 +69,4 @@ export function isNews(target: AgentTarget, seen: AgentSighting): boolean {
     seen.installStep !== target.installStep ||
     (seen.crashCount ?? target.reportedCrashes) !== target.reportedCrashes
   );
-}
-
-const WORD_LENGTH_MAX = 200;
-const CRASHES_MAX = 10_000;
-
-/**
- * The agent runs beside the customer's code: its words are not to be trusted. PostgreSQL refuses
- * some characters in JSON, and a step that it refuses takes those committed with it along.
- */
-function cleaned(word: string | null): string | null {
-  if (word === null) return null;
-  return word
-    .slice(0, WORD_LENGTH_MAX)
-    .replace(/\p{Cc}+/gu, ' ')
-    .toWellFormed();
-}
-
-/** A count that no column can hold would be refused in the same way. */
-function countOf(count: number | undefined): number | null {
-  if (count === undefined || !Number.isInteger(count) || count < 0) return null;
-  return Math.min(count, CRASHES_MAX);
 }

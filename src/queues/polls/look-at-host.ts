@@ -33,7 +33,7 @@ export function createHostLooks({
   proxmox,
   tell,
 }: {
-  readonly proxmox: Pick<ProxmoxClient, 'readConfig' | 'readStatus'>;
+  readonly proxmox: Pick<ProxmoxClient, 'readConfig' | 'readStatus' | 'listAddresses'>;
   readonly tell: Tell;
 }): HostLooks {
   const room = createSlots(LOOKS_MAX);
@@ -60,6 +60,12 @@ export function createHostLooks({
     }
   }
 
+  /** By DHCP it comes some moments after the start; until then a sweep finds none. */
+  async function tellAddress(target: HostTarget, node: string): Promise<void> {
+    const [ip] = await proxmox.listAddresses({ node, vmid: target.vmid });
+    if (ip !== undefined) await tell(target, { type: 'address.found', opId: null, ip });
+  }
+
   return {
     async look({ target, listed }, silent, shutdown) {
       const node = listed?.node ?? target.node ?? '';
@@ -72,8 +78,12 @@ export function createHostLooks({
       try {
         if (shutdown.aborted) return;
         const seen = await sight(target, listed, silent);
-        if (shutdown.aborted || !seen || !isNews(target, seen)) return;
-        await tell(target, { type: 'host.observed', ...seen, opId: null });
+        if (shutdown.aborted || !seen) return;
+        if (isNews(target, seen)) {
+          await tell(target, { type: 'host.observed', ...seen, opId: null });
+        } else if (target.needsAddress && seen.node !== null) {
+          await tellAddress(target, seen.node);
+        }
       } finally {
         room.give();
         slots.give();

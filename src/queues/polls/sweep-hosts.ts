@@ -11,7 +11,10 @@ import { createTroubles } from './trouble.ts';
 
 export interface HostSweepOptions {
   readonly targets: Pick<PollTargets, 'listHosts'>;
-  readonly proxmox: Pick<ProxmoxClient, 'listContainers' | 'readConfig' | 'readStatus'>;
+  readonly proxmox: Pick<
+    ProxmoxClient,
+    'listContainers' | 'readConfig' | 'readStatus' | 'listAddresses'
+  >;
   readonly live: Pick<LiveFeed, 'publish'>;
   readonly tell: Tell;
   readonly now: () => number;
@@ -43,7 +46,7 @@ export function createHostSweep(options: HostSweepOptions) {
     const silent = new Set<string>();
     const looks = hosts
       .map((target) => ({ target, listed: listed.get(target.vmid) }))
-      .filter((subject) => isNews(subject.target, listedAs(subject.listed)))
+      .filter(({ target, listed: entry }) => target.needsAddress || isNews(target, listedAs(entry)))
       .map((subject) => troubles.collect(look(subject, silent, shutdown)));
     live.publish({ agents: [], hosts: numbers });
     await endsWithin(Promise.all(looks), PATIENCE_MS);

@@ -10,7 +10,7 @@ interface Subject {
 
 export type Tell = (
   subject: Subject,
-  event: Extract<ToldEvent, { type: 'agent.observed' | 'host.observed' }>,
+  event: Extract<ToldEvent, { type: 'agent.observed' | 'host.observed' | 'address.found' }>,
 ) => Promise<void>;
 
 /**

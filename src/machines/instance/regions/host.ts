@@ -5,6 +5,7 @@ import {
   beginPower,
   demandPower,
   failHost,
+  rememberAddress,
   sight,
   succeedHost,
   supersedeHost,
@@ -145,6 +146,7 @@ export const host = instanceSetup.createStateConfig({
           goesOffline,
           { guard: seen('running'), actions: sight(null) },
         ],
+        'address.found': { guard: 'isAddressNews', actions: rememberAddress },
       },
     },
     stopping: {

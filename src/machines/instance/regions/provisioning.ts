@@ -1,3 +1,4 @@
+import { rememberAddress } from '../power-steps.ts';
 import { instanceSetup } from '../setup.ts';
 import {
   acceptWish,
@@ -23,8 +24,6 @@ interface Scope {
 
 const nodeOf = ({ context, event }: Scope) =>
   event.type === 'container.cloned' ? event.node : context.node;
-const ipOf = ({ context, event }: Scope) =>
-  event.type === 'address.found' ? event.ip : context.ip;
 
 const performAgain = { after: { provisioningPause: 'performing' } } as const;
 
@@ -127,7 +126,7 @@ export const provisioning = instanceSetup.createStateConfig({
         'address.found': {
           guard: 'isHostOp',
           target: 'installing',
-          actions: [releaseHostLane, instanceSetup.assign({ ip: ipOf })],
+          actions: [releaseHostLane, rememberAddress],
         },
         'effect.failed': [
           { guard: 'mayRepeat', target: '.pausing' },
