@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import type { Answer, CrashClient } from './crash-client.ts';
+import { until } from './until.ts';
 
 /** The lightest of each type: a game that is one small server, a runtime that is a file. */
 const GAME = {
@@ -15,6 +16,8 @@ const DEV = { ctype: 'dev', runtime: 'node', version: '24', memoryMiB: 512 };
 const WAIT = { prefer: 'wait=30' };
 const LOOK_MS = 200;
 const GIVE_UP_MS = 120_000;
+/** A node looks at the journal once a second, also if nobody tells it of a change. */
+const HEARD_MS = 10_000;
 
 /**
  * `whole`: ordered, ready, deleted. `powered`: the same, stopped, started and restarted before it
@@ -116,8 +119,12 @@ export async function remove(client: CrashClient, vmid: number): Promise<void> {
     if (answer.status !== 202) break;
     if (performance.now() > deadline) throw new Error(`${vmid} is not deleted`);
   }
-  const after = await client.ask({ method: 'GET', path: `/api/servers/${vmid}/status` });
-  expectStatus(after, [404], `looking at ${vmid} after its deletion`);
+  // Another node answers from its memory, and hears of the deletion a moment later.
+  const look = { method: 'GET', path: `/api/servers/${vmid}/status` } as const;
+  await until(async () => (await client.ask(look)).status === 404, {
+    what: `the deletion of ${vmid} to be known everywhere`,
+    timeoutMs: HEARD_MS,
+  });
 }
 
 function expectStatus({ status, body }: Answer, wanted: readonly number[], doing: string): void {
