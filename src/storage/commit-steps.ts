@@ -52,7 +52,7 @@ WITH step AS MATERIALIZED (
   INSERT INTO operation (id, instance_id, vmid, record, accepted_at)
   SELECT o.id, t.id, t.vmid, o.record, o."acceptedAt"
   FROM taken t, jsonb_to_recordset(t.operations) AS o(id text, record jsonb, "acceptedAt" timestamptz)
-  ON CONFLICT (id) DO UPDATE SET record = excluded.record
+  ON CONFLICT (instance_id, id) DO UPDATE SET record = excluded.record
 ), answered AS (
   INSERT INTO idempotency_key (user_id, key, fingerprint, status, response)
   SELECT a."userId", a.key, a.fingerprint, a.status, a.response
@@ -121,7 +121,7 @@ WITH step AS MATERIALIZED (
   INSERT INTO operation (id, instance_id, vmid, record, accepted_at)
   SELECT o.id, t.id, t.vmid, o.record, o."acceptedAt"
   FROM taken t, jsonb_to_recordset(t.operations) AS o(id text, record jsonb, "acceptedAt" timestamptz)
-  ON CONFLICT (id) DO UPDATE SET record = excluded.record
+  ON CONFLICT (instance_id, id) DO UPDATE SET record = excluded.record
 ), answered AS (
   INSERT INTO idempotency_key (user_id, key, fingerprint, status, response)
   SELECT a."userId", a.key, a.fingerprint, a.status, a.response
@@ -160,7 +160,7 @@ WITH step AS MATERIALIZED (
   INSERT INTO operation (id, instance_id, vmid, record, accepted_at)
   SELECT o.id, t.id, t.vmid, o.record, o."acceptedAt"
   FROM step t, jsonb_to_recordset(t.operations) AS o(id text, record jsonb, "acceptedAt" timestamptz)
-  ON CONFLICT (id) DO UPDATE SET record = excluded.record
+  ON CONFLICT (instance_id, id) DO UPDATE SET record = excluded.record
 ), answered AS (
   INSERT INTO idempotency_key (user_id, key, fingerprint, status, response)
   SELECT a."userId", a.key, a.fingerprint, a.status, a.response

@@ -14,7 +14,9 @@ export interface Operations {
 export function createOperations(prisma: PrismaClient): Operations {
   return {
     async find(instanceId, id) {
-      const row = await prisma.operation.findFirst({ where: { id, instanceId } });
+      const row = await prisma.operation.findUnique({
+        where: { instanceId_id: { instanceId, id } },
+      });
       return row && (row.record as unknown as OperationRecord);
     },
     async list(instanceId, { limit, after }) {
@@ -22,7 +24,10 @@ export function createOperations(prisma: PrismaClient): Operations {
         where: { instanceId },
         orderBy: [{ acceptedAt: 'desc' }, { id: 'desc' }],
         take: limit,
-        ...(after !== undefined && { cursor: { id: after }, skip: 1 }),
+        ...(after !== undefined && {
+          cursor: { instanceId_id: { instanceId, id: after } },
+          skip: 1,
+        }),
       });
       return rows.map(({ record }) => record as unknown as OperationRecord);
     },

@@ -71,6 +71,22 @@ test('an operation and the answer to its request are kept with the step, or not 
   expect(keys).toEqual([{ key: 'k-1' }]);
 });
 
+test('operations of two instances that happen to bear the same name do not meet', async () => {
+  await using database = await createTestDatabase();
+  await createToys(database, [100, 101]);
+  const store = createActorStore(database.pool);
+  const operations = [{ id: 'op-1', acceptedAt: 5 }];
+
+  const outcomes = await store.commit([
+    stepOf(100, 2, { operations }),
+    stepOf(101, 2, { operations }),
+  ]);
+
+  expect(outcomes).toEqual(['committed', 'committed']);
+  const { rows } = await database.pool.query('SELECT vmid FROM operation ORDER BY vmid');
+  expect(rows).toEqual([{ vmid: 100 }, { vmid: 101 }]);
+});
+
 test('a key that another request has used takes nothing but its own step down', async () => {
   await using database = await createTestDatabase();
   await createToys(database, [100, 101]);

@@ -5,6 +5,6 @@ CREATE TABLE "operation" (
     "vmid" INTEGER NOT NULL,
     "record" JSONB NOT NULL,
     "accepted_at" TIMESTAMPTZ(3) NOT NULL,
-    CONSTRAINT "operation_pkey" PRIMARY KEY ("id")
+    CONSTRAINT "operation_pkey" PRIMARY KEY ("instance_id", "id")
 );
 CREATE INDEX "operation_instance_id_accepted_at_idx" ON "operation"("instance_id", "accepted_at");

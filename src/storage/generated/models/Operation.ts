@@ -223,15 +223,16 @@ export type OperationOrderByWithRelationInput = {
 }
 
 export type OperationWhereUniqueInput = Prisma.AtLeast<{
-  id?: string
+  instanceId_id?: Prisma.OperationInstanceIdIdCompoundUniqueInput
   AND?: Prisma.OperationWhereInput | Prisma.OperationWhereInput[]
   OR?: Prisma.OperationWhereInput[]
   NOT?: Prisma.OperationWhereInput | Prisma.OperationWhereInput[]
+  id?: Prisma.StringFilter<"Operation"> | string
   instanceId?: Prisma.StringFilter<"Operation"> | string
   vmid?: Prisma.IntFilter<"Operation"> | number
   record?: Prisma.JsonFilter<"Operation">
   acceptedAt?: Prisma.DateTimeFilter<"Operation"> | Date | string
-}, "id">
+}, "instanceId_id">
 
 export type OperationOrderByWithAggregationInput = {
   id?: Prisma.SortOrder
@@ -311,6 +312,11 @@ export type OperationUncheckedUpdateManyInput = {
   vmid?: Prisma.IntFieldUpdateOperationsInput | number
   record?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   acceptedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+}
+
+export type OperationInstanceIdIdCompoundUniqueInput = {
+  instanceId: string
+  id: string
 }
 
 export type OperationCountOrderByAggregateInput = {
