@@ -96,10 +96,11 @@ export function keepRecords(
 ): Pick<DnsClient, 'ensureRecord' | 'removeRecords'> {
   const { zone, list, foreign } = access;
 
-  const create = (wanted: WantedRecord, options: CallOptions) =>
-    succeeds(access.create(wanted, options), { unless: 'record_exists' });
-  const remove = (found: FoundRecord, options: CallOptions) =>
-    succeeds(access.remove(found, options), { unless: 'record_missing' });
+  async function remove(found: FoundRecord, options: CallOptions): Promise<void> {
+    await access.remove(found, options).catch((error: unknown) => {
+      if (!isBecause(error, 'record_missing')) throw error;
+    });
+  }
 
   async function look(wanted: WantedRecord, options: CallOptions) {
     const found = await list({ name: wanted.name }, options);
@@ -116,11 +117,12 @@ export function keepRecords(
       // First, because a server refuses a second record that differs in its lifetime alone.
       for (const record of stale) await remove(record, options);
       if (right) return stale.length > 0 ? 'replaced' : 'unchanged';
-      if (!(await create(wanted, options))) {
-        // Somebody was faster since we looked: another worker of ours, or a stranger.
-        const { right: theirs } = await look(wanted, options);
-        if (!theirs) throw foreign(wanted);
-      }
+      await access.create(wanted, options).catch(async (error: unknown) => {
+        if (!isBecause(error, 'record_exists')) throw error;
+        // Somebody was faster since we looked: another worker of ours, or a stranger. If the list
+        // shows neither, it lags behind.
+        if (!(await look(wanted, options)).right) throw error;
+      });
       return stale.length > 0 ? 'replaced' : 'created';
     },
     async removeRecords(which, options = {}) {
@@ -133,19 +135,8 @@ export function keepRecords(
   };
 }
 
-/** false: it failed for this one reason. */
-async function succeeds(
-  work: Promise<unknown>,
-  { unless }: { readonly unless: string },
-): Promise<boolean> {
-  try {
-    await work;
-    return true;
-  } catch (error) {
-    if (error instanceof UpstreamError && error.reason === unless) return false;
-    throw error;
-  }
-}
+const isBecause = (error: unknown, reason: string): boolean =>
+  error instanceof UpstreamError && error.reason === reason;
 
 function checkName({ name, comment }: Marked, zone: string): void {
   // Without a comment of ours, every record that has none would seem to be ours.

@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { type Cloudflare, startCloudflare } from '../../lab/cloudflare/server.ts';
 import { createCloudflareClient } from '../../src/clients/cloudflare/client.ts';
 import { answerFailure, transportFailure } from '../../src/clients/cloudflare/failure.ts';
-import { type DnsServer, describeDns, setUpDns } from './dns-contract.ts';
+import { describeDns } from './dns-contract.ts';
+import { type DnsServer, setUpDns } from './dns-world.ts';
 
 const path = /dns_records/;
 const server: DnsServer<Cloudflare> = {
@@ -95,10 +96,10 @@ describe('pages', () => {
   });
 });
 
-describe('a proxied record', () => {
+describe('what Cloudflare knows better than our list', () => {
   const world = setUpDns(server);
 
-  test('of ours lets no game through, so it is replaced', async () => {
+  test('a proxied record of ours lets no game through, so it is replaced', async () => {
     const ours = { name: 'mc-1.zpack.example', type: 'A', comment: 'zpack:5001/1' } as const;
     world.standIn.addByHand({ ...ours, content: '203.0.113.7', proxied: true });
 
@@ -117,6 +118,19 @@ describe('a proxied record', () => {
     expect(await world.client.removeRecords(ours)).toBe(1);
     expect(fault.fired).toBe(1);
   });
+
+  test('a record that exists but is not listed yet is worth another look', async () => {
+    const ours = { name: 'mc-1.zpack.example', type: 'A', comment: 'zpack:5001/1' } as const;
+    const wanted = { ...ours, content: '203.0.113.7', ttl: 60 };
+    const text = JSON.stringify({ success: false, errors: [{ code: 81058, message: '' }] });
+    const fault = world.plan('create', { kind: 'status', status: 400, text });
+
+    const refused = world.client.ensureRecord(wanted);
+
+    await expect(refused).rejects.toMatchObject({ reason: 'record_exists', retryable: true });
+    expect(fault.fired).toBe(1);
+    expect(await world.client.ensureRecord(wanted)).toBe('created');
+  });
 });
 
 /** Status, number of the error, our reason, may it succeed later. */
@@ -133,8 +147,8 @@ const ANSWERS: readonly (readonly [number, number | null, string, boolean])[] = 
   [404, null, 'answer_unreadable', true],
   [400, 81_053, 'record_foreign', false],
   [400, 81_054, 'record_foreign', false],
-  [400, 81_057, 'record_exists', false],
-  [400, 81_058, 'record_exists', false],
+  [400, 81_057, 'record_exists', true],
+  [400, 81_058, 'record_exists', true],
   [400, 81_045, 'quota_exceeded', false],
   [400, 9005, 'invalid_parameters', false],
   [400, 12_345, 'invalid_parameters', false],

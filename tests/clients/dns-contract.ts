@@ -2,66 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
-import type { HttpFault, StandIn } from '../../lab/stand-in.ts';
-import type { DnsClient, WantedRecord } from '../../src/clients/dns-records.ts';
+import type { StandIn } from '../../lab/stand-in.ts';
+import type { WantedRecord } from '../../src/clients/dns-records.ts';
 import { until } from '../support/until.ts';
+import { type DnsServer, type FaultKind, setUpDns } from './dns-world.ts';
 
-type Method = HttpFault['method'];
-
-/** What differs between the servers. */
-export interface DnsServer<S extends StandIn & { readonly token: string }> {
-  readonly zone: string;
-  start(dataDir: string): Promise<S>;
-  connect(standIn: S, options?: { timeoutMs?: number; token?: string }): DnsClient;
-  /** As an administrator would. */
-  addByHand(standIn: S, record: { name: string; type: 'A' | 'CNAME'; content: string }): void;
-  /** How many records under that name the server itself has, whoever's they are. */
-  count(standIn: S, name: string): number;
-  readonly requests: Readonly<
-    Record<'read' | 'create' | 'remove', { method: Method; path: RegExp }>
-  >;
-}
-
-type Kind = HttpFault extends infer F
-  ? F extends unknown
-    ? Omit<F, 'method' | 'path'>
-    : never
-  : never;
-
-/** A fresh stand-in for each test, and a client of it. */
-export function setUpDns<S extends StandIn & { readonly token: string }>(server: DnsServer<S>) {
-  let opened: { stack: AsyncDisposableStack; standIn: S; client: DnsClient } | undefined;
-  beforeEach(async () => {
-    const stack = new AsyncDisposableStack();
-    const dataDir = await mkdtemp(join(tmpdir(), 'zpack-dns-'));
-    stack.defer(() => rm(dataDir, { recursive: true, force: true }));
-    const standIn = stack.use(await server.start(dataDir));
-    opened = { stack, standIn, client: stack.use(server.connect(standIn)) };
-  });
-  afterEach(() => opened?.stack.disposeAsync());
-  const open = () => {
-    if (!opened) throw new Error('the stand-in has not started yet');
-    return opened;
-  };
-  return {
-    get standIn() {
-      return open().standIn;
-    },
-    get client() {
-      return open().client;
-    },
-    plan: (call: keyof DnsServer<S>['requests'], fault: Kind) =>
-      open().standIn.faults.plan({ ...fault, ...server.requests[call] } as HttpFault),
-    sent: (call: keyof DnsServer<S>['requests']) => {
-      const { method, path } = server.requests[call];
-      const all = open().standIn.requests();
-      return all.filter((one) => one.method === method && path.test(one.path)).length;
-    },
-  };
-}
-
+/** What a DNS server is to us, whoever makes it. */
 export function describeDns<S extends StandIn & { readonly token: string }>(
   server: DnsServer<S>,
 ): void {
@@ -122,12 +70,25 @@ export function describeDns<S extends StandIn & { readonly token: string }>(
 
     test('of two that ensure it at once, both have it, and there is one', async () => {
       await using other = server.connect(world.standIn);
+      const fault = plan('create', { kind: 'delay', ms: 100 });
 
-      const both = await Promise.all(
-        [world.client, other].map((client) => client.ensureRecord(host)),
-      );
+      const slow = world.client.ensureRecord(host);
+      await until(() => fault.fired === 1, { what: 'the slow creation' });
+      const quick = await other.ensureRecord(host);
 
-      expect(both).toContain('created');
+      expect([await slow, quick]).toEqual(['created', 'created']);
+      expect([sent('create'), count()]).toEqual([2, 1]);
+    });
+
+    test('that a stranger was faster to claim is the stranger’s', async () => {
+      const fault = plan('create', { kind: 'delay', ms: 100 });
+
+      const slow = world.client.ensureRecord(host);
+      slow.catch(() => undefined);
+      await until(() => fault.fired === 1, { what: 'the slow creation' });
+      server.addByHand(world.standIn, { name, type: 'A', content: host.content });
+
+      await expect(slow).rejects.toMatchObject({ reason: 'record_foreign', retryable: false });
       expect(count()).toBe(1);
     });
 
@@ -235,14 +196,14 @@ export function describeDns<S extends StandIn & { readonly token: string }>(
     });
   });
 
-  test.each<[string, Kind, string, boolean]>([
+  test.each<[string, FaultKind, string, boolean]>([
     ['an error of its own', { kind: 'status', status: 500, text: 'oops' }, 'server_failed', true],
     ['something unreadable', { kind: 'garbage' }, 'answer_unreadable', true],
     ['more than we take', { kind: 'huge' }, 'answer_too_large', false],
     ['nothing', { kind: 'hang' }, 'timed_out', true],
   ])('an answer that is %s is a typed failure', async (_, kind, reason, retryable) => {
     await using hasty = server.connect(world.standIn, {
-      timeoutMs: kind.kind === 'hang' ? 50 : 5000,
+      timeoutMs: kind.kind === 'hang' ? 300 : 5000,
     });
     const onRead = plan('read', kind);
     await expect(hasty.ensureRecord(host)).rejects.toMatchObject({ reason, retryable });

@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { startTechnitium, type Technitium } from '../../lab/technitium/server.ts';
 import { createTechnitiumClient } from '../../src/clients/technitium/client.ts';
 import { answerFailure, transportFailure } from '../../src/clients/technitium/failure.ts';
-import { type DnsServer, describeDns, setUpDns } from './dns-contract.ts';
+import { describeDns } from './dns-contract.ts';
+import { type DnsServer, setUpDns } from './dns-world.ts';
 
 const to = (verb: string) => ({ method: 'POST', path: new RegExp(`/records/${verb}$`) }) as const;
 const server: DnsServer<Technitium> = {
@@ -66,7 +67,7 @@ const ANSWERS: readonly (readonly [number, object | null, string, boolean])[] = 
   [200, { status: 'invalid-token', errorMessage: 'expired' }, 'unauthenticated', false],
   [200, error('Access was denied.'), 'forbidden', false],
   [200, error('No such zone was found: x'), 'zone_missing', false],
-  [200, error('Cannot add record: record already exists.'), 'record_exists', false],
+  [200, error('Cannot add record: record already exists.'), 'record_exists', true],
   [200, error('Cannot delete record: no such record exists.'), 'record_missing', false],
   [200, error('Cannot add record: a CNAME record already exists.'), 'record_foreign', false],
   [200, error("Parameter 'ipAddress' missing."), 'invalid_parameters', false],

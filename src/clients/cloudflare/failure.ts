@@ -13,7 +13,8 @@ const REASONS = {
   /** The token is known, but may not do this. */
   forbidden: false,
   zone_missing: false,
-  record_exists: false,
+  /** One that says the same, but was not there when we looked: look again. */
+  record_exists: true,
   record_missing: false,
   /** Somebody else holds the name. */
   record_foreign: false,
