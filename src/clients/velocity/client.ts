@@ -68,12 +68,7 @@ export function createVelocityClient(options: VelocityClientOptions): VelocityCl
   }
 
   async function verify(backend: Backend, call?: CallOptions): Promise<Registration> {
-    const { servers } = await status(call);
-    if (servers === null) return 'unverifiable';
-    const found = servers.find(({ name }) => isSame(name, backend.serverName));
-    if (!found) return 'missing';
-    const isThere = isSame(found.address, backend.address) && found.port === backend.port;
-    return isThere ? 'registered' : 'elsewhere';
+    return registrationOf(backend, (await status(call)).servers);
   }
 
   async function isGone(serverName: string, call?: CallOptions): Promise<boolean> {
@@ -131,6 +126,18 @@ export function createVelocityClient(options: VelocityClientOptions): VelocityCl
     },
     [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose](),
   };
+}
+
+/** What a status says of one server: whoever asks about many asks the bridge once. */
+export function registrationOf(
+  backend: Backend,
+  servers: readonly RegisteredServer[] | null,
+): Registration {
+  if (servers === null) return 'unverifiable';
+  const found = servers.find(({ name }) => isSame(name, backend.serverName));
+  if (!found) return 'missing';
+  const isThere = isSame(found.address, backend.address) && found.port === backend.port;
+  return isThere ? 'registered' : 'elsewhere';
 }
 
 interface Order {
