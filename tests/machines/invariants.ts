@@ -1,6 +1,7 @@
 import { type AnyStateMachine, type AnyStateNode, getNextTransitions } from 'xstate';
 
 import { createTransition } from '../../src/actors/transition.ts';
+import { operationsOf } from '../../src/machines/instance/operations.ts';
 import { type InstanceSnapshot, instanceModel } from '../support/instance-model.ts';
 import { explore } from '../support/model.ts';
 
@@ -86,6 +87,14 @@ const CHANGES = ['starting', 'stopping', 'restarting'] as const;
 const is = (snapshot: InstanceSnapshot, host: (typeof CHANGES)[number]) =>
   snapshot.matches({ host });
 
+/** Also when the next one begins in the step in which it ends. */
+function keepsRecords({ context: before }: InstanceSnapshot, { context: after }: InstanceSnapshot) {
+  const { hostOperation } = before;
+  if (hostOperation?.state !== 'running') return true;
+  const records = operationsOf(before, after).filter(({ id }) => id === hostOperation.id);
+  return after.hostOperation?.id === hostOperation.id || records.some((one) => one.finishedAt);
+}
+
 export interface Report {
   readonly states: number;
   readonly transitions: number;
@@ -120,6 +129,9 @@ export function checkInstance(machine: AnyStateMachine): Report {
         after?.value.provisioning === 'ready' && snapshot.value.provisioning !== 'ready';
       if (isNewlyReady && after.value.agent !== 'ready') {
         report('ready is entered only with a ready agent', `${key} ${event.type}`);
+      }
+      if (after && !keepsRecords(snapshot, after)) {
+        report('an operation that began leaves the record of its end', `${key} ${event.type}`);
       }
     }
     for (const [name, holds] of Object.entries(INVARIANTS)) if (!holds(snapshot)) report(name, key);

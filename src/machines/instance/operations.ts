@@ -38,6 +38,13 @@ export function operationsOf(
     records.push(recordOf({ ...replaced, ...end }, null));
   }
   if (replaced !== operation) records.push(recordOf(operation, failure));
+  const gone = before?.hostOperation;
+  if (gone && gone.id !== hostOperation?.id && gone.state === 'running') {
+    // Only one that has succeeded is followed by the next within its last step: a deletion wants
+    // the container off as soon as it is on. Whatever fails leads to a look first.
+    const end = { state: 'succeeded', finishedAt: hostOperation?.acceptedAt ?? null } as const;
+    records.push({ ...gone, ...end });
+  }
   if (hostOperation && before?.hostOperation !== hostOperation) records.push(hostOperation);
   return records;
 }
