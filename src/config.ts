@@ -53,7 +53,10 @@ export const ENVIRONMENT = z.object({
   VMID_DEV_MIN: vmid.default(6000).describe('First VMID of dev containers'),
   VMID_DEV_MAX: vmid.default(6999).describe('Last VMID of dev containers'),
   ADDRESS_TIMEOUT_MS: positive.default(110_000).describe('Longest wait for an address by DHCP'),
-  STOP_TIMEOUT_S: positive.default(60).describe('Time to shut down in, before the plug is pulled'),
+  STOP_TIMEOUT_S: positive
+    .max(300)
+    .default(60)
+    .describe('Time to shut down in, before the plug is pulled'),
   ZLH_AGENT_PORT: port.default(18_888).describe('Port of the agent in each container'),
   ZLH_AGENT_TOKEN: z.string().optional().describe('Bearer token of the agents, if they want one'),
   GAME_RESTARTS_MAX: z.coerce

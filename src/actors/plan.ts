@@ -20,17 +20,20 @@ export interface PlanSubject {
   readonly at: number;
 }
 
-/** Keeps the date of every region that stays as it was. */
+/** Keeps the date of every region that stays in its state, whatever that does inside. */
 function datesOf(before: StoredSnapshot | null, value: unknown, at: number) {
   if (typeof value !== 'object' || value === null) return {};
   const old = (before?.value ?? {}) as Readonly<Record<string, unknown>>;
   return Object.fromEntries(
     Object.entries(value).map(([region, state]) => {
-      const isSame = before !== null && JSON.stringify(old[region]) === JSON.stringify(state);
+      const isSame = before !== null && nameOf(old[region]) === nameOf(state);
       return [region, (isSame && before.since[region]) || at];
     }),
   );
 }
+
+const nameOf = (state: unknown): unknown =>
+  typeof state === 'object' && state !== null ? Object.keys(state)[0] : state;
 
 interface RaiseParams {
   readonly id?: string;

@@ -67,6 +67,10 @@ type EndpointParts = Pick<
   | 'logger'
 >;
 
+/** So many looks may fail before what they saw last is not shown as true any more. */
+const UNSEEN_LOOKS = 4;
+const UNSEEN_MIN_MS = 30_000;
+
 /** Every operation of the API, in the order of the documentation. */
 export function createEndpoints(
   foundation: EndpointParts,
@@ -77,7 +81,14 @@ export function createEndpoints(
   const { now, randomId, closing } = foundation;
   const instances = createInstances(database.prisma);
   const { fleet, find } = view;
-  const texts = createServerTexts({ live: view.live, now, currentAt: view.tail.currentAt });
+  const { everyMs, hostsEveryMs } = config.polls;
+  const unseenAfterMs = Math.max(UNSEEN_MIN_MS, UNSEEN_LOOKS * Math.max(everyMs, hostsEveryMs));
+  const texts = createServerTexts({
+    live: view.live,
+    now,
+    unseenAfterMs,
+    currentAt: view.tail.currentAt,
+  });
   const waiting = createWaiting({ actors, feed, closing: closing.signal });
   const create = createInstanceCreation({
     actors,
@@ -118,7 +129,7 @@ export function createEndpoints(
     // Before those of one server: `events` is not a VMID.
     ...eventEndpoints({ ...composeEvents(foundation, view, texts), instances }),
     ...serverEndpoints({ instances, fleet, find, texts, actors, waiting, randomId }),
-    ...hostEndpoints({ find, live: view.live, power, awaitOperation, now }),
+    ...hostEndpoints({ find, live: view.live, power, awaitOperation, now, unseenAfterMs }),
     ...operationEndpoints({ find, operations, awaitOperation }),
     ...gameEndpoints({ find, agents: foundation.agents }),
     ...containerEndpoints({ remove, instances, waiting }),

@@ -34,7 +34,6 @@ export async function startWorkerRole(foundation: Foundation): Promise<AsyncDisp
       perNode: config.proxmox.nodeConcurrency,
       onError: (err) => logger.warn({ err }, 'cannot count the places of a Proxmox node'),
     }),
-    now: foundation.now,
     ...config.provisioning,
   };
   const performers = createPerformers({ host, agent: { agents, pollMs, bootTimeoutMs } });

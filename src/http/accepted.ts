@@ -20,7 +20,7 @@ export function replyAccepted(
   const { vmid, state } = instance;
   const operation = viewOperation(instance);
   const body: z.input<typeof acceptedView> = {
-    ok: true,
+    ok: operation.state !== 'failed',
     vmid,
     hostname: state.context.hostname,
     operation,

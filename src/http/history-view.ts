@@ -4,6 +4,7 @@ import type { ActorEvent } from '../actors/address.ts';
 import type { InstanceState } from '../machines/instance/status.ts';
 import { explainState } from '../machines/instance/why.ts';
 import type { Cause, Evidence, HistoryEntry } from '../storage/history.ts';
+import { withoutUser } from './operation-view.ts';
 
 /** What clients see of an instance's past, and of the reasons for its present. */
 
@@ -96,6 +97,7 @@ const SAID_ELSEWHERE: readonly string[] = ['type', 'at', 'opId'];
 const SECRET = /password|secret|token|credential|api_?key/i;
 
 function withoutSecrets(value: unknown): unknown {
+  if (typeof value === 'string' && value.startsWith('UPID:')) return withoutUser(value);
   if (Array.isArray(value)) return value.map(withoutSecrets);
   if (typeof value !== 'object' || value === null) return value;
   const members = Object.entries(value).filter(([name]) => !SECRET.test(name));
@@ -150,7 +152,11 @@ export function viewWhy(
       since: toDate(since),
       cause: causes[rest.region] ? viewCause(causes[rest.region] as Cause) : null,
       waitsFor: {
-        call: waitsFor.call && { ...waitsFor.call, since: toDate(waitsFor.call.since) },
+        call: waitsFor.call && {
+          ...waitsFor.call,
+          since: toDate(waitsFor.call.since),
+          upid: waitsFor.call.upid && withoutUser(waitsFor.call.upid),
+        },
         events: [...waitsFor.events],
         conditions: [...waitsFor.conditions],
       },

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
-import type { AnyEndpoint } from './endpoint.ts';
+import type { ErrorCode } from '../errors.ts';
+import { type AnyEndpoint, nothing } from './endpoint.ts';
 import { PROBLEMS } from './problem.ts';
 
 const PROBLEM = { $ref: '#/components/schemas/Problem' };
@@ -41,6 +42,26 @@ const SECURITY = {
 const securityOf = ({ isPublic, admit }: AnyEndpoint) =>
   admit ? [{ ownToken: [] }] : isPublic ? [] : [{ bearer: [] }];
 
+/** Whatever has a schema can be sent something else, and whatever writes can find no database. */
+const problemsOf = ({ params, query, body, problems, method }: AnyEndpoint) => [
+  ...new Set<ErrorCode>([
+    ...([params, query, body].every((one) => one === nothing) ? [] : (['invalid_input'] as const)),
+    ...problems,
+    ...(method === 'get' ? [] : (['unavailable'] as const)),
+  ]),
+];
+
+const describeProblems = (problems: readonly ErrorCode[]) =>
+  Object.entries(Object.groupBy(problems, (code) => PROBLEMS[code].status)).map(
+    ([status, codes = []]) => [
+      status,
+      {
+        description: codes.map((code) => `${code}: ${PROBLEMS[code].title}`).join('; '),
+        content: { 'application/problem+json': { schema: PROBLEM } },
+      },
+    ],
+  );
+
 /** The OpenAPI 3.1 document of these endpoints: a pure function of their definitions. */
 export function describeApi(endpoints: readonly AnyEndpoint[], version: string): object {
   const schemas: Record<string, unknown> = { Problem: problemSchema };
@@ -78,7 +99,8 @@ export function describeApi(endpoints: readonly AnyEndpoint[], version: string):
     ];
   }
 
-  function responsesOf({ replies, problems, summary, contentType }: AnyEndpoint) {
+  function responsesOf(endpoint: AnyEndpoint) {
+    const { replies, summary, contentType } = endpoint;
     const good = Object.entries(replies).map(([status, schema]) => [
       status,
       {
@@ -88,16 +110,7 @@ export function describeApi(endpoints: readonly AnyEndpoint[], version: string):
         },
       },
     ]);
-    const bad = Object.entries(Object.groupBy(problems, (code) => PROBLEMS[code].status)).map(
-      ([status, codes = []]) => [
-        status,
-        {
-          description: codes.map((code) => `${code}: ${PROBLEMS[code].title}`).join('; '),
-          content: { 'application/problem+json': { schema: PROBLEM } },
-        },
-      ],
-    );
-    return Object.fromEntries([...good, ...bad]);
+    return Object.fromEntries([...good, ...describeProblems(problemsOf(endpoint))]);
   }
 
   const paths: Record<string, Record<string, unknown>> = {};

@@ -24,6 +24,9 @@ export const operationRecordView = z
   })
   .meta({ id: 'OperationRecord' });
 
+/** Without who asked for it: that is our token at Proxmox, which is nobody's business. */
+export const withoutUser = (upid: string): string => upid.replace(/[^:]*:$/, ':');
+
 const toDate = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString());
 
 export function viewRecord(record: OperationRecord): z.input<typeof operationRecordView> {
@@ -33,6 +36,7 @@ export function viewRecord(record: OperationRecord): z.input<typeof operationRec
     startedAt: toDate(record.startedAt),
     finishedAt: toDate(record.finishedAt),
     deadline: toDate(record.deadline),
+    upid: record.upid && withoutUser(record.upid),
   };
 }
 

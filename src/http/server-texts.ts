@@ -1,5 +1,6 @@
+import type { Unseen } from '../machines/instance/status.ts';
 import type { FleetEntry } from '../view/fleet.ts';
-import type { AgentNumbers, HostNumbers, Live } from '../view/live.ts';
+import type { AgentNumbers, HostNumbers, Live, LiveNumbers } from '../view/live.ts';
 import { assembledJson, type CheckedJson, toCheckedJson } from './json.ts';
 import {
   instanceRow,
@@ -23,17 +24,27 @@ export interface ServerTexts {
 export interface ServerTextsOptions {
   readonly live: Live;
   readonly now: () => number;
+  /** What nobody has looked at for so long is not shown as true any more. */
+  readonly unseenAfterMs: number;
   /** When the fleet was last found to be up to date. */
   readonly currentAt: () => number;
 }
 
 /** Up to the place where what changes by itself begins. */
 const begin = (text: CheckedJson) => [text.slice(0, -1), ',"lastSeen":'].join('');
-const beginServer = (entry: FleetEntry) => begin(toCheckedJson(stillServerView, viewServer(entry)));
-const beginStatus = (entry: FleetEntry) => begin(toCheckedJson(stillStatusView, viewStatus(entry)));
+const beginServer = (entry: FleetEntry, unseen: Unseen) =>
+  begin(toCheckedJson(stillServerView, viewServer(entry, unseen)));
+const beginStatus = (entry: FleetEntry, unseen: Unseen) =>
+  begin(toCheckedJson(stillStatusView, viewStatus(entry, unseen)));
 const renderRow = (entry: FleetEntry): string => toCheckedJson(instanceRow, viewInstance(entry));
 
-export function createServerTexts({ live, now, currentAt }: ServerTextsOptions): ServerTexts {
+export function createServerTexts(options: ServerTextsOptions): ServerTexts {
+  const { live, now, currentAt, unseenAfterMs } = options;
+  const unseenOf = (entry: FleetEntry, at: number): Unseen =>
+    whatIsUnseen(entry, live.of(entry.vmid, { bornAt: +entry.createdAt, now: at }), {
+      at,
+      unseenAfterMs,
+    });
   function endOf(entry: FleetEntry, at: number): string {
     const bornAt = +entry.createdAt;
     const { agent, host, agentSeenAt, hostObservedAt } = live.of(entry.vmid, { bornAt, now: at });
@@ -47,13 +58,17 @@ export function createServerTexts({ live, now, currentAt }: ServerTextsOptions):
     );
   }
   // Joined, not added: a text that was added to is copied once more when it is written.
-  const status = (entry: FleetEntry) => [once(entry, 'status', beginStatus), endOf(entry, now())];
+  const status = (entry: FleetEntry) => {
+    const at = now();
+    return [onceFor(entry, 'status', unseenOf(entry, at), beginStatus), endOf(entry, at)];
+  };
   function servers(entries: readonly FleetEntry[]): string {
     const at = now();
     const parts: string[] = [];
     for (const entry of entries) {
       if (parts.length > 0) parts.push(',');
-      parts.push(once(entry, 'server', beginServer), endOf(entry, at));
+      const unseen = unseenOf(entry, at);
+      parts.push(onceFor(entry, 'server', unseen, beginServer), endOf(entry, at));
     }
     return parts.join('');
   }
@@ -63,6 +78,30 @@ export function createServerTexts({ live, now, currentAt }: ServerTextsOptions):
     status: (entry) => assembledJson(status(entry).join('')),
     row: (entry) => assembledJson(once(entry, 'row', renderRow)),
   };
+}
+
+/** Whom nobody has looked at for too long. A step says as much as a look: somebody was there. */
+export function whatIsUnseen(
+  { updatedAt, state }: FleetEntry,
+  { agentSeenAt, hostObservedAt }: LiveNumbers,
+  { at, unseenAfterMs }: { readonly at: number; readonly unseenAfterMs: number },
+): Unseen {
+  const isOld = (seenAt: number | null) => at - Math.max(seenAt ?? 0, +updatedAt) > unseenAfterMs;
+  return {
+    host: isOld(hostObservedAt),
+    agent: isOld(latest(agentSeenAt, state.context.agent.lastSeenAt)),
+  };
+}
+
+/** One text for each way in which it can be unseen; nearly always it is the first. */
+function onceFor(
+  entry: FleetEntry,
+  name: string,
+  unseen: Unseen,
+  render: (entry: FleetEntry, unseen: Unseen) => string,
+): string {
+  const variant = unseen.host || unseen.agent ? `${name} ${unseen.host} ${unseen.agent}` : name;
+  return once(entry, variant, (one) => render(one, unseen));
 }
 
 /** Rendered when somebody first reads this version of the entry. */

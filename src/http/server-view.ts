@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-import { describeStatus } from '../machines/instance/status.ts';
+import { describeStatus, type Unseen } from '../machines/instance/status.ts';
 import { allowedActionsOf } from '../machines/instance/wishes.ts';
 import type { Instance } from '../storage/instances.ts';
 
@@ -46,7 +46,7 @@ export const hostOperationView = z
 
 export const acceptedView = z
   .object({
-    ok: z.literal(true),
+    ok: z.boolean().describe('false: the operation has ended, and failed'),
     vmid: z.number().int(),
     hostname: z.string(),
     operation: operationView,
@@ -185,11 +185,11 @@ function viewHostOperation({
   };
 }
 
-export function viewServer(instance: Instance): z.input<typeof stillServerView> {
+export function viewServer(instance: Instance, unseen?: Unseen): z.input<typeof stillServerView> {
   const { vmid, version, state, updatedAt } = instance;
   const { context } = state;
   const { status, hostStatus, powerState, agentStatus, installStep, agentReady, conditions } =
-    describeStatus(state);
+    describeStatus(state, unseen);
   const observedAt = updatedAt.toISOString();
   return {
     id: String(vmid),
@@ -213,10 +213,10 @@ export function viewServer(instance: Instance): z.input<typeof stillServerView> 
   };
 }
 
-export function viewStatus(instance: Instance): z.input<typeof stillStatusView> {
+export function viewStatus(instance: Instance, unseen?: Unseen): z.input<typeof stillStatusView> {
   const { context } = instance.state;
   return {
-    ...viewServer(instance),
+    ...viewServer(instance, unseen),
     node: context.node,
     readySource: context.agent.readySource,
     ports: [...context.allocatedPorts],

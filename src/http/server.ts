@@ -97,7 +97,10 @@ function allowOrigins(origins: readonly string[]): RequestHandler {
     if (request.method !== 'OPTIONS') return next();
     response
       .set('Access-Control-Allow-Methods', 'GET, POST, PUT, PATCH, DELETE')
-      .set('Access-Control-Allow-Headers', 'Content-Type, Authorization, Idempotency-Key, Prefer')
+      .set(
+        'Access-Control-Allow-Headers',
+        'Content-Type, Authorization, Idempotency-Key, Prefer, Last-Event-ID',
+      )
       .set('Access-Control-Max-Age', '600')
       .status(204)
       .end();

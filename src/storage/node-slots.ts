@@ -1,15 +1,22 @@
 import type { Redis } from 'ioredis';
-import { Semaphore } from 'redis-semaphore';
+import { Semaphore, TimeoutError } from 'redis-semaphore';
+
+import { UpstreamError } from '../errors.ts';
 
 /** A Proxmox node that is asked for many things at once does none of them in time. */
 export interface NodeSlots {
-  /** Acts as soon as the node has a place left; all our workers share its places. */
+  /**
+   * Acts if the node has a place left or gets one in a moment; all our workers share its places.
+   * @throws UpstreamError `node_busy`: who waited here would keep others from other nodes.
+   */
   use<Result>(node: string, signal: AbortSignal, act: () => Promise<Result>): Promise<Result>;
 }
 
 /** A place whose holder has died is free again after this. */
 const LEASE_MS = 15_000;
 const RETRY_MS = 100;
+/** Whoever finds no place in this time comes back later. */
+const PATIENCE_MS = 1_000;
 
 /**
  * Counts in Redis. That is a courtesy to the node, not a rule that anything else rests on: while
@@ -28,12 +35,13 @@ export function createNodeSlots(options: {
         lockTimeout: LEASE_MS,
         refreshInterval: LEASE_MS / 3,
         retryInterval: RETRY_MS,
-        acquireTimeout: Number.POSITIVE_INFINITY,
+        acquireTimeout: PATIENCE_MS,
         // Lost with the data of Redis: what has begun goes on all the same.
         onLockLost: onError,
       });
       await slot.acquire(signal).catch((error: unknown) => {
         signal.throwIfAborted();
+        if (error instanceof TimeoutError) throw busy(node);
         onError(error);
       });
       try {
@@ -44,3 +52,9 @@ export function createNodeSlots(options: {
     },
   };
 }
+
+const busy = (node: string) =>
+  new UpstreamError(`node ${node} is at work on as many changes as it may be`, {
+    reason: 'node_busy',
+    retryable: true,
+  });

@@ -9,6 +9,11 @@ export interface OutboxEntry {
   readonly params: unknown;
 }
 
+export interface ClaimedEffect extends OutboxEntry {
+  /** Since it was asked for, by the database's clock. */
+  readonly ageMs: number;
+}
+
 /**
  * Effects that are asked for and not known to have ended. Who performs one holds a lease, which
  * ends by itself if its holder dies; a lease is a courtesy that saves work, never a promise that
@@ -16,7 +21,7 @@ export interface OutboxEntry {
  */
 export interface Outbox {
   /** null: the effect has ended, or somebody else holds it. */
-  claim(key: string, token: string, leaseMs: number): Promise<OutboxEntry | null>;
+  claim(key: string, token: string, leaseMs: number): Promise<ClaimedEffect | null>;
   /** false: the lease is lost. */
   renew(key: string, token: string, leaseMs: number): Promise<boolean>;
   release(key: string, token: string): Promise<void>;
@@ -38,11 +43,12 @@ export function createOutbox(pool: Pool): Outbox {
 
   return {
     async claim(key, token, leaseMs) {
-      const { rows } = await query<OutboxEntry>(
+      const { rows } = await query<ClaimedEffect>(
         `UPDATE effect SET lease_token = $2, claims = claims + 1,
            leased_until = now() + $3 * interval '1 millisecond'
          WHERE key = $1 AND (leased_until IS NULL OR leased_until < now())
-         RETURNING ${ENTRY}`,
+         RETURNING ${ENTRY},
+           (extract(epoch FROM now() - created_at) * 1000)::float8 AS "ageMs"`,
         [key, token, leaseMs],
         'claim an effect',
       );

@@ -13,6 +13,7 @@ export interface AgentTarget {
   readonly agent: AgentCondition | 'unknown';
   readonly readySource: string | null;
   readonly installStep: string | null;
+  readonly state: string | null;
   readonly reportedCrashes: number | null;
 }
 
@@ -44,6 +45,7 @@ const FROM = `FROM container_instance c
 const AGENTS = `SELECT c.id, c.vmid, c.version, c.ip, c.agent_state AS agent,
     s.context -> 'agent' ->> 'readySource' AS "readySource",
     s.context -> 'agent' ->> 'installStep' AS "installStep",
+    s.context -> 'agent' ->> 'state' AS state,
     (s.context -> 'agent' ->> 'reportedCrashes')::float8 AS "reportedCrashes"
   ${FROM}
   WHERE c.vmid % $2 = $1 AND c.ip IS NOT NULL AND c.agent_state <> 'offline'

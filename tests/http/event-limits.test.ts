@@ -32,7 +32,12 @@ async function setUp(limits: Partial<EventLimits>) {
   const tail = opened.use(
     await startTail({ journal, rows, fleet, upgrade: upgrade as never, now, onError: () => {} }),
   );
-  const texts = createServerTexts({ live: createLive(), now, currentAt: tail.currentAt });
+  const texts = createServerTexts({
+    live: createLive(),
+    now,
+    unseenAfterMs: 60_000,
+    currentAt: tail.currentAt,
+  });
   const eventTexts = createEventTexts({ fleet, texts });
   const closing = new AbortController();
   const all = { ...EVENT_LIMITS, ...limits };

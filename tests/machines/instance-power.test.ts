@@ -71,6 +71,19 @@ describe('power', () => {
     expect(life.state.context.hostOperation).toMatchObject({ state: 'succeeded' });
   });
 
+  test('the plug is not pulled while nobody has asked for a shutdown yet', () => {
+    const life = serve();
+    life.send(power('stop'));
+    const before = life.state;
+    life.pass('shutdownDeadline');
+    const waiting = life.state;
+    life.answer('task.started', { upid: 'UPID:1' });
+    life.pass('shutdownDeadline');
+
+    expect(waiting).toBe(before);
+    expect(life.effects).toEqual(['container.shutdown', 'container.stop']);
+  });
+
   test('an operation that takes too long ends, with the reason, and we look what is true', () => {
     const life = serve();
     life.send(power('stop'));
@@ -132,6 +145,20 @@ describe('drift', () => {
 
     expect(locked.lock).toBe('backup');
     expect(life.state.context.sighting).toEqual({ lock: null, drift: null });
+  });
+
+  test('that is over leaves neither its reason nor the address of before', () => {
+    const life = serve();
+    life.send(power('stop'));
+    life.pass('stopDeadline');
+    life.answer('host.observed', { power: 'running', node: 'pve1', lock: null });
+    const failed = life.state.context;
+    life.send(sighted('unknown'));
+    life.send(sighted('running'));
+
+    expect(failed.hostFailure).toBeNull();
+    expect(life.state.matches({ host: 'running' })).toBe(true);
+    expect(life.state.context).toMatchObject({ sighting: { drift: null }, ip: null });
   });
 
   test('is forgotten by whoever changes the power', () => {

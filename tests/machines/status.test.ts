@@ -39,6 +39,17 @@ describe('the one word for a server', () => {
   });
 });
 
+test.each(['stopped', 'stopping', 'idle', 'error', 'installing'])(
+  'a game that its agent calls %s is called so, not starting for ever',
+  (state) => {
+    const agent = { ...initial.context.agent, state };
+    const described = describeStatus(stateOf(['ready', 'running', 'alive'], { agent }));
+
+    expect(described.status).toBe(state);
+    expect(described.conditions[2]).toMatchObject({ status: 'False', reason: `game_${state}` });
+  },
+);
+
 test('the install step is the step of ours, or the word of the agent while it installs', () => {
   const agent = { ...initial.context.agent, installStep: 'unpack' };
 

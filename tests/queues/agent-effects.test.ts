@@ -30,6 +30,7 @@ async function setUp(order: Parameters<typeof startAgent>[0] & { bootTimeoutMs?:
   const given = { opId: '1', vmid: 5001, id: '5001-a', ip: world.agent.host };
   const performanceOf = (signal: AbortSignal): Performance => ({
     upid: null,
+    ageMs: 0,
     signal,
     progress: async (event) => void told.push(event),
   });

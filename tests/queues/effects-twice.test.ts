@@ -149,6 +149,7 @@ describe('a container that is not ours', () => {
 
     const observed = await t.node.performers['container.observe'](later, {
       upid: null,
+      ageMs: 0,
       signal: AbortSignal.timeout(5_000),
       progress: async () => {},
     });

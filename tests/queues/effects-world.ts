@@ -17,7 +17,7 @@ const POLL_MS = 5;
 
 type EffectOf<Kind extends EffectKind> = Extract<Effect, { kind: Kind }>;
 
-type Optional = 'node' | 'since' | 'known';
+type Optional = 'node' | 'known';
 
 /** What a test has to say of an effect; where the container is need not be known. */
 type Given<Kind extends EffectKind> = Omit<
@@ -63,7 +63,7 @@ export async function setUpEffects(
     const client = opened.use(createProxmoxClient(access));
     const agents = opened.use(createAgentClient({ port: 18_888, timeoutMs: 2_000 }));
     const slots = createNodeSlots({ redis, prefix, perNode: 8, onError });
-    const rules = { slots, now: Date.now, bridges: BRIDGES, addressTimeoutMs, shutdownTimeoutS: 5 };
+    const rules = { slots, bridges: BRIDGES, addressTimeoutMs, shutdownTimeoutS: 5 };
     const performers = createPerformers({
       host: { proxmox: client, templateVmid, pollMs: POLL_MS, ...rules },
       agent: { agents, pollMs: POLL_MS, bootTimeoutMs: 5_000 },
@@ -73,10 +73,11 @@ export async function setUpEffects(
       performers,
       told,
       perform(kind, vmid, given, { signal = AbortSignal.timeout(20_000), upid = null } = {}) {
-        const calm = { node: null, since: begunAt, known: [] };
+        const calm = { node: null, known: [] };
         const effect = { kind, opId: '1', vmid, id: idOf(vmid), ...calm, ...given };
         return (performers[kind] as Perform<EffectKind>)(effect as never, {
           upid,
+          ageMs: Date.now() - begunAt,
           signal,
           progress: async (event) => void told.push(event),
         });

@@ -22,6 +22,7 @@ export function createWillingWorld(gate: Promise<unknown> = Promise.resolve()) {
     type: 'agent.observed',
     readySource: null,
     installStep: null,
+    state: null,
     crashCount: null,
   } as const;
   const note = (kind: string, vmid: number) => performed.push(`${kind} ${vmid}`);

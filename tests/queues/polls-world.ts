@@ -69,7 +69,12 @@ export async function serve(actors: ActorSystem, vmid: number, ip: string): Prom
   await answer('host', 'container.started');
   await answer('host', 'address.found', { ip });
   await answer('agent', 'agent.configured');
-  const ready = { condition: 'ready', readySource: 'minecraft_ping', installStep: null };
+  const ready = {
+    condition: 'ready',
+    readySource: 'minecraft_ping',
+    installStep: null,
+    state: null,
+  };
   await actors.tell(address, { type: 'agent.observed', ...ready, crashCount: 0 });
 }
 

@@ -52,17 +52,29 @@ const calm = () => AbortSignal.timeout(10_000);
 
 test('a node works on so many changes at a time, whichever process asks for them', async () => {
   using t = setUp();
-  const many = Array.from({ length: 6 }, (_, i) =>
-    (i % 2 ? t.one : t.two).use('pve1', calm(), t.act),
-  );
+  const many = [0, 1].map((i) => (i % 2 ? t.one : t.two).use('pve1', calm(), t.act));
   await until(() => t.inside() === PER_NODE, { what: 'the places to be taken' });
+  const waiting = t.two.use('pve1', calm(), t.act);
   const elsewhere = t.one.use('pve2', calm(), async () => 'at once');
 
   expect(await elsewhere).toBe('at once');
   t.open();
-  await Promise.all(many);
+  await Promise.all([...many, waiting]);
   expect(t.most()).toBe(PER_NODE);
   expect(t.errors).toEqual([]);
+});
+
+test('who finds no place in a moment is sent away, to come back later', async () => {
+  using t = setUp();
+  const held = [t.one, t.two].map((slots) => slots.use('pve1', calm(), t.act));
+  await until(() => t.inside() === PER_NODE, { what: 'the places to be taken' });
+
+  const sent = t.one.use('pve1', calm(), t.act);
+
+  await expect(sent).rejects.toMatchObject({ reason: 'node_busy', retryable: true });
+  t.open();
+  await Promise.all(held);
+  expect(t.most()).toBe(PER_NODE);
 });
 
 test('who gives up waiting takes no place', async () => {

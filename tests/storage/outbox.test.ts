@@ -41,6 +41,7 @@ test('who claims an effect gets what is to be done, and nobody else does meanwhi
     instanceId: '5001-a',
     kind: 'container.clone',
     params: { vmid: 5001 },
+    ageMs: expect.any(Number),
   });
   expect(second).toBeNull();
 });

@@ -60,6 +60,7 @@ export const observed = (condition: string) => ({
   condition,
   readySource: condition === 'ready' ? 'minecraft_ping' : null,
   installStep: null,
+  state: null,
   crashCount: null,
 });
 export const sighted = (power: string, more: object = {}) => ({

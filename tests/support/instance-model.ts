@@ -104,6 +104,7 @@ export function worldEvents(snapshot: InstanceSnapshot): readonly AnyEvent[] {
     condition,
     readySource: null,
     installStep: null,
+    state: null,
     crashCount: null,
     at: 2,
   }));

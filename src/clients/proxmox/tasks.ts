@@ -99,7 +99,8 @@ export function createTaskCalls(transport: Transport): TaskCalls {
       await transport.call({ method: 'DELETE', path: pathOf(upid) });
     },
     async awaitTask(upid, { signal, pollMs = POLL_MS }) {
-      const what = `task ${upid}`;
+      const { type, id } = partsOf(upid);
+      const what = `${type} of ${id}`;
       for (;;) {
         const task = await readTask(upid, signal).catch((error: unknown) => {
           if (signal.aborted) throw proxmoxError('aborted', what, { cause: error });

@@ -24,6 +24,13 @@ function addressOf({ vmid, state }: FleetEntry): string {
   }
   const { hostStatus } = describeStatus(state);
   if (hostStatus === 'running' && ip !== null) return ip;
+  if (hostStatus === 'running') {
+    const details = { reason: 'address_unknown', hostStatus };
+    throw new ConflictError('the container has just been started: its address is being found out', {
+      code: 'refused',
+      details,
+    });
+  }
   throw new ConflictError(
     `the container is ${hostStatus}: its game can only be reached when it is on`,
     {

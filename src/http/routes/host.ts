@@ -12,6 +12,7 @@ import {
   operationUrlOf,
   viewRecord,
 } from '../operation-view.ts';
+import { whatIsUnseen } from '../server-texts.ts';
 import type { AwaitOperation } from './operations.ts';
 import { requireEntry, vmidParam } from './servers.ts';
 
@@ -47,7 +48,7 @@ const hostStatusView = z
 
 const poweredView = z
   .object({
-    ok: z.literal(true),
+    ok: z.boolean().describe('false: the operation has ended, and failed'),
     operation: operationRecordView,
     statusUrl: z.string(),
     result: z.literal('no_change').optional(),
@@ -60,14 +61,18 @@ export interface HostDependencies {
   readonly power: ReturnType<typeof createHostPower>;
   readonly awaitOperation: AwaitOperation;
   readonly now: () => number;
+  readonly unseenAfterMs: number;
 }
 
 function viewHost(
-  { state }: FleetEntry,
-  { host: numbers, hostObservedAt }: LiveNumbers,
-  now: number,
+  entry: FleetEntry,
+  live: LiveNumbers,
+  { now, unseenAfterMs }: { readonly now: number; readonly unseenAfterMs: number },
 ): z.input<typeof hostStatusView> {
-  const { hostStatus, powerState, hostOperation, conditions } = describeStatus(state);
+  const { state } = entry;
+  const { host: numbers, hostObservedAt } = live;
+  const unseen = whatIsUnseen(entry, live, { at: now, unseenAfterMs });
+  const { hostStatus, powerState, hostOperation, conditions } = describeStatus(state, unseen);
   const condition = conditions.find(({ type }) => type === 'HostRunning');
   return {
     hostStatus,
@@ -94,7 +99,8 @@ function viewHost(
 function reply(vmid: number, powered: Powered): Reply {
   const { operation } = powered;
   const statusUrl = hostStatusUrlOf(vmid);
-  const body = { ok: true, operation: viewRecord(operation), statusUrl };
+  const ok = operation.state !== 'failed';
+  const body = { ok, operation: viewRecord(operation), statusUrl };
   if (powered.outcome === 'no_change') {
     return { status: 200, body: { ...body, result: 'no_change' } };
   }
@@ -110,7 +116,7 @@ function reply(vmid: number, powered: Powered): Reply {
 }
 
 export function hostEndpoints(dependencies: HostDependencies): readonly AnyEndpoint[] {
-  const { find, live, power, awaitOperation, now } = dependencies;
+  const { find, live, power, awaitOperation, now, unseenAfterMs } = dependencies;
   const params = z.object({ id: vmidParam });
   const base = { tag: 'host', params, query: nothing, body: nothing } as const;
 
@@ -155,7 +161,7 @@ export function hostEndpoints(dependencies: HostDependencies): readonly AnyEndpo
       async handle({ params: { id }, principal }) {
         const entry = await requireEntry(find, id, principal);
         const numbers = live.of(id, { bornAt: entry.createdAt.getTime(), now: now() });
-        return { status: 200, body: viewHost(entry, numbers, now()) };
+        return { status: 200, body: viewHost(entry, numbers, { now: now(), unseenAfterMs }) };
       },
     }),
     powerEndpoint('start', 'Turn the container on'),

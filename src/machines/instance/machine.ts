@@ -28,6 +28,7 @@ export const instanceMachine = instanceSetup.createMachine({
     agent: {
       readySource: null,
       installStep: null,
+      state: null,
       crashCount: 0,
       reportedCrashes: null,
       lastCrashAt: null,

@@ -28,7 +28,7 @@ export const migrations: Readonly<Record<number, (snapshot: Snapshot) => Snapsho
         hostOperation: null,
         tasks: [],
         sighting: { lock: null, drift: null },
-        agent: { ...agent, reportedCrashes: null },
+        agent: { ...agent, state: null, reportedCrashes: null },
         restartedAt: [],
       },
     };

@@ -117,6 +117,20 @@ export const sight = (drift: Exclude<Drift['code'], 'moved'> | null) =>
     }),
   });
 
+/**
+ * It is known again what was unknown. Whatever was the reason of that is over; and who knows what
+ * happened meanwhile: a node that was away may have started the container with another address.
+ */
+export const recognize = instanceSetup.assign({
+  node: ({ context, event }) => seenNode(event) ?? context.node,
+  ip: null,
+  hostFailure: null,
+  sighting: ({ context, event }) => ({
+    lock: event.type === 'host.observed' ? event.lock : context.sighting.lock,
+    drift: moved(context, event),
+  }),
+});
+
 export const rememberAddress = instanceSetup.assign({
   ip: ({ context, event }) => (event.type === 'address.found' ? event.ip : context.ip),
 });

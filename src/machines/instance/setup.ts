@@ -64,6 +64,8 @@ export const instanceSetup = setup({
       context.ops.host !== null &&
       context.ops.host.id === opIdOf(event) &&
       POWER_OPS.includes(context.ops.host.kind),
+    /** Proxmox has begun with the call in flight. */
+    hasBegun: ({ context }) => context.ops.host?.upid != null,
     mayRepeat: ({ context, event }) =>
       event.type === 'effect.failed' &&
       event.retryable &&
@@ -155,6 +157,7 @@ export const instanceSetup = setup({
       event.condition === params.condition &&
       event.readySource === context.agent.readySource &&
       event.installStep === context.agent.installStep &&
+      event.state === context.agent.state &&
       (event.crashCount ?? context.agent.reportedCrashes) === context.agent.reportedCrashes,
     isCrashed: stateIn({ agent: 'crashed' }),
     /** Died again between two looks: only the agent's own count tells. */

@@ -33,19 +33,42 @@ export interface InstanceStatus {
   readonly operation: Operation & { readonly step: string | null };
 }
 
+/** In place of a state. */
+const UNSEEN = 'not_observed';
+
 const nameOf = (value: unknown): string =>
   typeof value === 'string' ? value : (Object.keys(value as object)[0] ?? '');
 
+/** Whom nobody has been able to look at for too long: what was true then may not be any more. */
+export interface Unseen {
+  readonly host: boolean;
+  readonly agent: boolean;
+}
+
+const SEEN: Unseen = { host: false, agent: false };
+
+/** The states that only a look can tell; the others are of our own making. */
+const TOLD_BY_LOOKS = {
+  host: new Set(['running', 'stopped', 'absent']),
+  agent: new Set(['ready', 'alive', 'crashed', 'unreachable']),
+} as const;
+
 /** What everybody outside sees of an instance: derived from its state, never stored. */
-export function describeStatus({ value, context, since }: InstanceState): InstanceStatus {
+export function describeStatus(
+  { value, context, since }: InstanceState,
+  unseen: Unseen = SEEN,
+): InstanceStatus {
   const provisioning = nameOf(value['provisioning']);
-  const host = nameOf(value['host']);
-  const agent = nameOf(value['agent']);
+  const see = (region: 'host' | 'agent') => {
+    const state = nameOf(value[region]);
+    return unseen[region] && TOLD_BY_LOOKS[region].has(state) ? UNSEEN : state;
+  };
+  const [host, agent] = [see('host'), see('agent')];
   const recovery = nameOf(value['recovery']);
   const step = STEPS.has(provisioning) ? provisioning : null;
   return {
-    status: wordFor(provisioning, host, agent),
-    hostStatus: (host === 'absent' ? 'unknown' : host) as HostStatus,
+    status: wordFor(provisioning, host, agent, context.agent.state),
+    hostStatus: (host === 'absent' || host === UNSEEN ? 'unknown' : host) as HostStatus,
     powerState: POWER[host] ?? 'unknown',
     hostOperation: context.hostOperation,
     agentStatus:
@@ -76,15 +99,23 @@ const STEPS: ReadonlySet<string> = new Set([
   'deleting',
 ]);
 
-function wordFor(provisioning: string, host: string, agent: string): string {
+/** What the agent says of a game that is not ready, as clients know it. */
+const AGENT_WORDS: Readonly<Record<string, string>> = {
+  idle: 'idle',
+  installing: 'installing',
+  stopping: 'stopping',
+  stopped: 'stopped',
+  error: 'error',
+};
+
+function wordFor(provisioning: string, host: string, agent: string, state: string | null): string {
   if (provisioning === 'deleting' || provisioning === 'deleted') return provisioning;
   if (provisioning === 'failed') return 'error';
   if (provisioning !== 'ready') return 'installing';
+  if (host === UNSEEN || agent === UNSEEN) return 'unknown';
   if (host !== 'running') return host === 'absent' ? 'host offline' : host;
-  return (
-    { ready: 'running', alive: 'starting', crashed: 'crashed', unreachable: 'offline' }[agent] ??
-    'unknown'
-  );
+  if (agent === 'alive') return AGENT_WORDS[state ?? ''] ?? 'starting';
+  return { ready: 'running', crashed: 'crashed', unreachable: 'offline' }[agent] ?? 'unknown';
 }
 
 /** Why the host is what it is: our own failure first, then what changed without us. */
@@ -92,18 +123,26 @@ function hostReason(
   host: string,
   { hostFailure, sighting: { lock, drift } }: InstanceContext,
 ): [reason: string, message: string] {
+  if (host === UNSEEN) return [UNSEEN, 'nobody could ask Proxmox about the container of late'];
   if (host === 'unknown' && hostFailure) return [hostFailure.code, hostFailure.message];
   const locked = lock === null ? '' : `, and locked by Proxmox: ${lock}`;
   if (drift) return [drift.code, `the container is ${host}: ${drift.message}${locked}`];
   return [lock === null ? host : `locked_${lock}`, `the container is ${host}${locked}`];
 }
 
+function agentReason(agent: string, recovery: string, state: string | null): string {
+  if (agent === 'crashed' && recovery === 'exhausted') return 'restart_budget_spent';
+  return agent === 'alive' && state !== null ? `game_${state}` : agent;
+}
+
 function agentMessage(
   agent: string,
   recovery: string,
-  { agent: { readySource, crashCount }, restarts, restartedAt }: InstanceContext,
+  { agent: { readySource, crashCount, state }, restarts, restartedAt }: InstanceContext,
 ): string {
+  if (agent === UNSEEN) return 'nobody could ask the agent of late';
   if (agent === 'ready' && readySource) return `ready by ${readySource}`;
+  if (agent === 'alive' && state !== null) return `the agent says that the game is ${state}`;
   if (agent !== 'crashed') return `the agent is ${agent}`;
   const times = `${restartedAt.length} of ${restarts.max} restarts in ${restarts.windowMs / 1000} s`;
   return recovery === 'exhausted'
@@ -151,14 +190,14 @@ function conditionsOf(
     ),
     condition(
       'HostRunning',
-      truth(host === 'running', host === 'unknown'),
+      truth(host === 'running', host === 'unknown' || host === UNSEEN),
       ...hostReason(host, context),
       'host',
     ),
     condition(
       'AgentReady',
-      truth(agent === 'ready', agent === 'unknown' || agent === 'unreachable'),
-      agent === 'crashed' && recovery === 'exhausted' ? 'restart_budget_spent' : agent,
+      truth(agent === 'ready', ['unknown', 'unreachable', UNSEEN].includes(agent)),
+      agentReason(agent, recovery, context.agent.state),
       agentMessage(agent, recovery, context),
       'agent',
     ),

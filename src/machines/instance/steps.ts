@@ -53,7 +53,6 @@ export const powerCall = ({ id, vmid, node, ops, tasks }: InstanceContext) => ({
   vmid,
   id,
   node,
-  since: ops.host?.since ?? 0,
   known: tasks,
 });
 

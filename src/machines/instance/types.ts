@@ -120,6 +120,8 @@ export interface InstanceContext extends Omit<InstanceInput, 'operation' | 'at'>
   readonly agent: {
     readonly readySource: string | null;
     readonly installStep: string | null;
+    /** What the game is doing, in the agent's own word, while it is not ready. */
+    readonly state: string | null;
     /** Crashes that we know of. */
     readonly crashCount: number;
     /** The agent's own count, which begins anew with the agent; null if it does not say. */
@@ -187,6 +189,8 @@ type Fact =
       readonly condition: AgentCondition;
       readonly readySource: string | null;
       readonly installStep: string | null;
+      /** The agent's own word for the game, while it is not ready. */
+      readonly state: string | null;
       readonly crashCount: number | null;
     }
   | {
@@ -203,7 +207,6 @@ export type InstanceEvent = Fact & { readonly at: number };
 /** Proxmox is asked once: whoever repeats the call looks for the task that it began. */
 interface PowerCall {
   readonly node: string | null;
-  readonly since: number;
   /** Tasks of earlier calls. */
   readonly known: readonly string[];
 }

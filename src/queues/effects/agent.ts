@@ -19,7 +19,7 @@ type AgentKind = Extract<keyof Performers, `agent.${string}`>;
 /** Unanswered polls in a row before an agent counts as unreachable. */
 const MISSES_MAX = 3;
 
-const nothingElse = { installStep: null, crashCount: null } as const;
+const nothingElse = { installStep: null, state: null, crashCount: null } as const;
 
 export function createAgentPerformers(options: AgentOptions): Pick<Performers, AgentKind> {
   const { agents, pollMs, bootTimeoutMs } = options;
@@ -58,13 +58,17 @@ export function createAgentPerformers(options: AgentOptions): Pick<Performers, A
         }
         const condition = misses < MISSES_MAX ? 'alive' : 'unreachable';
         const installStep = status?.installStep ?? null;
-        if ((status || condition === 'unreachable') && told !== `${condition} ${installStep}`) {
-          told = `${condition} ${installStep}`;
+        if (
+          (status || condition === 'unreachable') &&
+          told !== `${condition} ${installStep} ${status?.state}`
+        ) {
+          told = `${condition} ${installStep} ${status?.state}`;
           const event = {
             type: 'agent.observed',
             condition,
             readySource: null,
             installStep,
+            state: status?.state ?? null,
             crashCount: null,
           } as const;
           await progress(event);

@@ -10,6 +10,8 @@ export type ToldEvent = InstanceEvent extends infer Event
 export interface Performance {
   /** The Proxmox task that an earlier attempt of this call started, if it came that far. */
   readonly upid: string | null;
+  /** Since it was asked for, when it was taken up. An older task was not begun for it. */
+  readonly ageMs: number;
   /** Ends when nobody waits for the effect any more, or when this node shuts down. */
   readonly signal: AbortSignal;
   /** Tells what happened on the way. With an `id`, the same telling happens once. */

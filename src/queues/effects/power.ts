@@ -14,7 +14,6 @@ export interface PowerOptions {
   readonly slots: NodeSlots;
   readonly pollMs: number;
   readonly shutdownTimeoutS: number;
-  readonly now: () => number;
 }
 
 type PowerKind = `container.${PowerStep}`;
@@ -35,20 +34,20 @@ interface Step {
  * know its number or have to look for it, and what is as it should be is left alone.
  */
 export function createPower(options: PowerOptions): Pick<Performers, PowerKind> {
-  const { proxmox, slots, pollMs, now } = options;
+  const { proxmox, slots, pollMs } = options;
   const timeoutS = options.shutdownTimeoutS;
   const tasks = createTaskFollower(proxmox, pollMs);
 
   /** Did an earlier attempt of this very call do it? @throws UpstreamError if it failed */
   async function isDone(
     place: Place,
-    { opId, since, known }: PowerEffect,
+    { opId, known }: PowerEffect,
     { task, leadsTo }: Step,
     performance: Performance,
   ): Promise<boolean> {
     const begun =
       performance.upid ??
-      (await proxmox.findPowerTask(place, task, { ageMs: now() - since, known }))?.upid;
+      (await proxmox.findPowerTask(place, task, { ageMs: performance.ageMs, known }))?.upid;
     const hasEnded = begun !== undefined && (await tasks.ended(opId, begun, performance));
     return leadsTo === null ? hasEnded : (await proxmox.readStatus(place))?.status === leadsTo;
   }

@@ -20,6 +20,7 @@ export interface AgentSighting {
   readonly condition: AgentCondition;
   readonly readySource: string | null;
   readonly installStep: string | null;
+  readonly state: string | null;
   readonly crashCount: number | null;
 }
 
@@ -40,23 +41,26 @@ export function sightAgent(
   if (answer.kind !== 'heard') {
     if (misses < missesMax) return null;
     if (answer.kind === 'silent') return { ...NOTHING, condition: 'unreachable' };
-    return { ...NOTHING, condition: unready(target), installStep };
+    return { ...NOTHING, condition: unready(target), installStep, state: target.state };
   }
   const { ready, status } = answer;
   const crashCount = status?.crashCount ?? null;
   if (ready) {
     return { ...NOTHING, condition: 'ready', readySource: answer.readySource, crashCount };
   }
-  if (status === null) return { ...NOTHING, condition: unready(target), installStep };
+  if (status === null) {
+    return { ...NOTHING, condition: unready(target), installStep, state: target.state };
+  }
   return {
     condition: status.state === 'crashed' ? 'crashed' : 'alive',
     readySource: null,
     installStep: status.installStep ?? null,
+    state: status.state,
     crashCount,
   };
 }
 
-const NOTHING = { readySource: null, installStep: null, crashCount: null } as const;
+const NOTHING = { readySource: null, installStep: null, state: null, crashCount: null } as const;
 
 /** A crash that nobody has taken back is still one. */
 const unready = ({ agent }: AgentTarget) => (agent === 'crashed' ? 'crashed' : 'alive');
@@ -67,6 +71,7 @@ export function isNews(target: AgentTarget, seen: AgentSighting): boolean {
     seen.condition !== target.agent ||
     seen.readySource !== target.readySource ||
     seen.installStep !== target.installStep ||
+    seen.state !== target.state ||
     (seen.crashCount ?? target.reportedCrashes) !== target.reportedCrashes
   );
 }

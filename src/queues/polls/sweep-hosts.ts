@@ -39,9 +39,12 @@ export function createHostSweep(options: HostSweepOptions) {
     const entries = await proxmox.listContainers();
     const listed = new Map(entries.map((entry) => [entry.vmid, entry]));
     const observedAt = now();
-    const numbers = hosts.flatMap(({ vmid }) => {
+    // Of what is not ours, or not known to be, the numbers are nobody's business.
+    const numbers = hosts.flatMap(({ vmid, power }) => {
       const entry = listed.get(vmid);
-      return entry ? [[vmid, { observedAt, ...numbersOf(entry) }] as const] : [];
+      return entry && power !== 'absent'
+        ? [[vmid, { observedAt, ...numbersOf(entry) }] as const]
+        : [];
     });
     const silent = new Set<string>();
     const looks = hosts

@@ -26,6 +26,7 @@ export function createDebtCollector({ debts, destroy, logger }: Dependencies) {
     try {
       await destroy(subject, {
         upid: null,
+        ageMs: 0,
         signal: AbortSignal.any([shutdown, AbortSignal.timeout(ATTEMPT_TIMEOUT_MS)]),
         progress: async () => {},
       });

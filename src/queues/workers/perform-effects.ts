@@ -8,7 +8,7 @@ import type { ActorSystem, TellOptions } from '../../actors/system.ts';
 import { ControlPlaneError, NotFoundError, UpstreamError } from '../../errors.ts';
 import { callOf } from '../../machines/instance/calls.ts';
 import type { Effect, InstanceContext, Op } from '../../machines/instance/types.ts';
-import type { Outbox, OutboxEntry } from '../../storage/outbox.ts';
+import type { ClaimedEffect, Outbox, OutboxEntry } from '../../storage/outbox.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { Perform, Performers, ToldEvent } from '../effects/performer.ts';
 import { holdLease } from './lease.ts';
@@ -62,10 +62,11 @@ export function createEffectProcessor(dependencies: EffectWorkerDependencies) {
     }
   }
 
-  async function perform(entry: OutboxEntry, effect: Effect, { upid }: Op, signal: AbortSignal) {
+  async function perform(entry: ClaimedEffect, effect: Effect, { upid }: Op, signal: AbortSignal) {
     const act = performers[effect.kind] as Perform<Effect['kind']>;
     const outcome = await act(effect as never, {
       upid,
+      ageMs: entry.ageMs,
       signal,
       async progress(event, id) {
         observe?.('progress.before');

@@ -27,6 +27,7 @@ const remember = (isNewCrash: boolean) =>
       return {
         readySource: event.readySource,
         installStep: event.installStep,
+        state: event.state,
         crashCount: agent.crashCount + crashes,
         reportedCrashes: event.crashCount ?? agent.reportedCrashes,
         lastCrashAt: crashes > 0 ? event.at : agent.lastCrashAt,

@@ -5,6 +5,7 @@ import {
   beginPower,
   demandPower,
   failHost,
+  recognize,
   rememberAddress,
   sight,
   succeedHost,
@@ -21,7 +22,7 @@ const old = (power: Power) => ({ type: 'isHostOldNews', params: { power } }) as 
 const observations = (['running', 'stopped', 'absent'] as const).map((power) => ({
   guard: seen(power),
   target: `#instance.host.${power}`,
-  actions: [releaseHostLane, sight(null)],
+  actions: [releaseHostLane, recognize],
 }));
 
 const vanishes = {
@@ -41,6 +42,13 @@ const superseded = {
   target: '#instance.host.unknown',
   actions: supersedeHost,
 } as const;
+/** Proxmox works on it and does not come to an end. While it was not asked, no plug is pulled. */
+const isOverdue = <State extends string>(state: State) =>
+  ({
+    after: {
+      shutdownDeadline: { guard: 'hasBegun', target: `#instance.host.${state}.halting` },
+    },
+  }) as const;
 const performAgain = { after: { hostPause: 'performing' } } as const;
 const isGone = {
   guard: 'isContainerGone',
@@ -159,13 +167,12 @@ export const host = instanceSetup.createStateConfig({
           description: 'The container is asked to end itself',
           initial: 'performing',
           states: {
-            performing: { entry: beginPower('shutdown') },
+            performing: { entry: beginPower('shutdown'), ...isOverdue('stopping') },
             pausing: { entry: releaseHostLane, ...performAgain },
           },
           on: {
             'effect.failed': [repeats, isGone, { guard: 'isHostOp', target: 'halting' }],
           },
-          after: { shutdownDeadline: 'halting' },
         },
         halting: {
           description: 'It did not: the plug is pulled',
@@ -192,7 +199,7 @@ export const host = instanceSetup.createStateConfig({
           description: 'The container is asked to end itself and is started again',
           initial: 'performing',
           states: {
-            performing: { entry: beginPower('restart') },
+            performing: { entry: beginPower('restart'), ...isOverdue('restarting') },
             pausing: { entry: releaseHostLane, always: superseded, ...performAgain },
           },
           on: {
@@ -203,7 +210,6 @@ export const host = instanceSetup.createStateConfig({
             },
             'effect.failed': [repeats, isGone, { guard: 'isHostOp', target: 'halting' }],
           },
-          after: { shutdownDeadline: 'halting' },
         },
         halting: {
           description: 'It did not: the plug is pulled',
