@@ -1,8 +1,13 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 
 import { definitions } from '../src/machines/index.ts';
-import { instanceModel } from '../tests/support/instance-model.ts';
-import { explore } from '../tests/support/model.ts';
+import {
+  edgeModel,
+  type InstanceSnapshot,
+  instanceModel,
+  samplePlan,
+} from '../tests/support/instance-model.ts';
+import { explore, type Model } from '../tests/support/model.ts';
 
 /**
  * Writes one stored snapshot of every state that the machine of this version can be in. Run it
@@ -13,11 +18,17 @@ const { machine, machineVersion } = definitions.instance;
 const file = `tests/machines/golden/instance-v${machineVersion}.json`;
 if (existsSync(file)) throw new Error(`${file} exists: raise machineVersion first`);
 const byState = new Map<string, object>();
-for (const { snapshot } of explore(instanceModel(machine)).nodes.values()) {
-  const { value, context, status } = snapshot;
-  const key = JSON.stringify(value);
-  if (!byState.has(key)) byState.set(key, { value, context, status, since: {} });
+
+/** One snapshot of each state, or of each combination of these regions. */
+function keep(model: Model<InstanceSnapshot>, regions?: readonly ('edge' | 'proxy')[]): void {
+  for (const { snapshot } of explore(model).nodes.values()) {
+    const { value, context, status } = snapshot;
+    const key = JSON.stringify(regions ? regions.map((region) => value[region]) : value);
+    if (!byState.has(key)) byState.set(key, { value, context, status, since: {} });
+  }
 }
+keep(instanceModel(machine));
+keep(edgeModel(machine, samplePlan(1)), ['edge', 'proxy']);
 mkdirSync('tests/machines/golden', { recursive: true });
 writeFileSync(
   file,

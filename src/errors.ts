@@ -17,6 +17,7 @@ export type ErrorCode =
   | 'agent_refused'
   | 'idempotency_key_reused'
   | 'vmid_range_exhausted'
+  | 'port_range_exhausted'
   | 'stale_cursor'
   | 'body_too_large'
   | 'limit_exceeded'

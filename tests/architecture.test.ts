@@ -16,7 +16,8 @@ interface Rule {
 
 const LAYERS: Readonly<Record<string, Rule>> = {
   errors: { layers: [], packages: [] },
-  config: { layers: [], packages: ['zod'] },
+  environment: { layers: [], packages: ['zod'] },
+  config: { layers: ['environment'], packages: ['zod'] },
   telemetry: { layers: [], packages: ['pino', 'prom-client'] },
   machines: { layers: [], packages: ['xstate'] },
   actors: { layers: ['machines', 'errors'], packages: ['xstate', 'lru-cache'] },

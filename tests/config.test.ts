@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 
 import { renderEnvironment } from '../scripts/generate/environment.ts';
-import { ENVIRONMENT, readConfig } from '../src/config.ts';
+import { readConfig } from '../src/config.ts';
+import { ENVIRONMENT } from '../src/environment.ts';
 
 const COMPLETE = {
   DATABASE_URL: 'postgresql://127.0.0.1/zpack',

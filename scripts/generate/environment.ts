@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-import { ENVIRONMENT } from '../../src/config.ts';
+import { ENVIRONMENT } from '../../src/environment.ts';
 
 /** .env.example: every variable with its meaning; those with a default are commented out. */
 export function renderEnvironment(): string {

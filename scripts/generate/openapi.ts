@@ -11,6 +11,7 @@ import { API_VERSION } from '../../src/http/server.ts';
 import { createActorStore } from '../../src/storage/actor-store.ts';
 import { openDatabase } from '../../src/storage/database.ts';
 import { createDebts } from '../../src/storage/debts.ts';
+import { createEdgePorts } from '../../src/storage/edge-ports.ts';
 import { createJournalReader } from '../../src/storage/journal.ts';
 import { createVmids } from '../../src/storage/vmids.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
@@ -45,6 +46,7 @@ export async function renderOpenApi(): Promise<string> {
       feed: { publish: () => {}, subscribe: () => () => {} },
       relay: { announce: () => {}, enqueue: async () => {}, sweepSoon: () => {} },
       debts: createDebts(database.prisma),
+      ports: createEdgePorts(database.pool),
       vmids: createVmids(database.pool),
       now,
       randomId: () => '',

@@ -5,6 +5,7 @@ import type { Express } from 'express';
 import { createTokens } from '../http/auth/tokens.ts';
 import { createInstanceCreation } from '../http/create-instance.ts';
 import { createContainerDeletion, type SightedContainer } from '../http/delete-container.ts';
+import { createEdgePlanning } from '../http/edge-plan.ts';
 import type { AnyEndpoint } from '../http/endpoint.ts';
 import { createEventHub, EVENT_LIMITS } from '../http/event-hub.ts';
 import { createEventTexts } from '../http/event-texts.ts';
@@ -61,6 +62,7 @@ type EndpointParts = Pick<
   | 'relay'
   | 'debts'
   | 'vmids'
+  | 'ports'
   | 'now'
   | 'randomId'
   | 'closing'
@@ -98,6 +100,7 @@ export function createEndpoints(
     ranges: config.provisioning.vmids,
     readyDeadlineMs: config.provisioning.readyTimeoutMs,
     restarts: config.provisioning.restarts,
+    planEdge: createEdgePlanning(config.edge, foundation.ports),
     now,
     randomId,
   });

@@ -17,11 +17,13 @@ import { createActorStore } from '../storage/actor-store.ts';
 import { createChangeFeed } from '../storage/change-feed.ts';
 import { type Database, openDatabase } from '../storage/database.ts';
 import { createDebts, type Debts } from '../storage/debts.ts';
+import { createEdgePorts, type EdgePorts } from '../storage/edge-ports.ts';
 import { createHostOperationMirror } from '../storage/host-operation-mirror.ts';
 import { createLiveFeed, type LiveFeed } from '../storage/live-feed.ts';
 import { createVmids, type Vmids } from '../storage/vmids.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
+import { type EdgeClients, openEdgeClients } from './edge.ts';
 import { measureCommits, measureFoundation } from './metrics.ts';
 
 export interface AppOptions {
@@ -39,6 +41,8 @@ export interface Foundation {
   readonly redis: Redis;
   readonly proxmox: ProxmoxClient;
   readonly agents: AgentClient;
+  readonly edge: EdgeClients;
+  readonly ports: EdgePorts;
   readonly actors: ActorSystem;
   readonly store: ActorStore;
   readonly debts: Debts;
@@ -75,9 +79,8 @@ export async function layFoundation(
   opened.defer(() => subscriber.disconnect());
   const clients = await openClients(config, opened);
   const { prefix } = config.redis;
-  const queues = opened.use(
-    createQueues({ connection: redis, prefix, onError: warn('a queue broke') }),
-  );
+  const queued = { connection: redis, prefix, onError: warn('a queue broke') };
+  const queues = opened.use(createQueues(queued));
   const feed = createChangeFeed({
     publisher: redis,
     subscriber,
@@ -125,6 +128,7 @@ export async function layFoundation(
     store,
     debts: createDebts(database.prisma),
     vmids: createVmids(database.pool),
+    ports: createEdgePorts(database.pool),
     actors,
     feed,
     liveFeed,
@@ -145,6 +149,7 @@ async function openClients(config: Config, opened: AsyncDisposableStack) {
   return {
     proxmox: opened.use(createProxmoxClient({ ...target, ca })),
     agents: opened.use(createAgentClient({ port, token, timeoutMs })),
+    edge: await openEdgeClients(config, opened),
   };
 }
 

@@ -9,6 +9,7 @@ import { createInstanceStore } from '../storage/instance-store.ts';
 import { createNodeSlots } from '../storage/node-slots.ts';
 import { createOutbox } from '../storage/outbox.ts';
 import { createTimers } from '../storage/timers.ts';
+import { composeEdgeOptions, createEdgeSweeps } from './edge.ts';
 import type { Foundation } from './foundation.ts';
 import { createPolls } from './polls.ts';
 import { createReconcile } from './reconcile.ts';
@@ -36,18 +37,23 @@ export async function startWorkerRole(foundation: Foundation): Promise<AsyncDisp
     }),
     ...config.provisioning,
   };
-  const performers = createPerformers({ host, agent: { agents, pollMs, bootTimeoutMs } });
+  const performers = createPerformers({
+    host,
+    agent: { agents, pollMs, bootTimeoutMs },
+    edge: composeEdgeOptions(foundation),
+  });
   const outbox = createOutbox(database.pool);
   const timers = createTimerProcessor({ timers: createTimers(database.pool), actors });
   const payDebts = createDebtCollector({
     debts: foundation.debts,
-    destroy: performers['container.destroy'],
+    performers,
     logger,
   });
   const polls = createPolls(foundation, agents);
   const reconcile = createReconcile(foundation);
   const sweeps: Sweeps = {
     hosts: polls.hosts,
+    ...createEdgeSweeps(foundation),
     outbox: {
       everyMs: 2_000,
       run: createLostEffectsSweep({ outbox, relay }),
@@ -64,7 +70,10 @@ export async function startWorkerRole(foundation: Foundation): Promise<AsyncDisp
     },
     reservations: {
       everyMs: MINUTE_MS,
-      run: async () => void (await vmids.releaseAbandoned(ABANDONED_AFTER_MS)),
+      async run() {
+        await vmids.releaseAbandoned(ABANDONED_AFTER_MS);
+        await foundation.ports.releaseAbandoned(ABANDONED_AFTER_MS);
+      },
     },
   };
   opened.use(

@@ -3,6 +3,7 @@ import { ControlPlaneError, UnavailableError } from '../errors.ts';
 import type { InstanceInput } from '../machines/instance/types.ts';
 import type { InstanceStore } from '../storage/instance-store.ts';
 import type { VmidRange, Vmids } from '../storage/vmids.ts';
+import type { PlanEdge } from './edge-plan.ts';
 import { fingerprintOf, replayAnswer } from './idempotency.ts';
 import { type InstanceOrder, toInput } from './instance-order.ts';
 
@@ -16,6 +17,7 @@ export interface CreateInstanceDependencies {
   /** Does nobody on Proxmox use it? Our own rows cannot know. */
   readonly isVmidFree: (vmid: number) => Promise<boolean>;
   readonly ranges: { readonly game: VmidRange; readonly dev: VmidRange };
+  readonly planEdge: PlanEdge;
   readonly readyDeadlineMs: number;
   readonly restarts: InstanceInput['restarts'];
   readonly now: () => number;
@@ -40,7 +42,7 @@ export interface Created {
  * key in one transaction. A crash in between leaves a reservation, which a sweep releases.
  */
 export function createInstanceCreation(dependencies: CreateInstanceDependencies) {
-  const { actors, instances, vmids, isVmidFree, ranges, now, randomId } = dependencies;
+  const { actors, instances, vmids, isVmidFree, ranges, planEdge, now, randomId } = dependencies;
 
   async function reserve(range: VmidRange) {
     for (let probe = 0; probe < PROBES_MAX; probe += 1) {
@@ -73,7 +75,13 @@ export function createInstanceCreation(dependencies: CreateInstanceDependencies)
     const operation = { id: created.operationId, requestedBy };
     const { readyDeadlineMs, restarts } = dependencies;
     const life = { id, vmid, customerId, operation, readyDeadlineMs, restarts, at: now() };
-    const outcome = await actors.create({ kind: 'instance', id }, toInput(order, life), (step) =>
+    const ordered = toInput(order, life);
+    const plan = await planEdge(id, ordered).catch(async (error: unknown) => {
+      await vmids.release(id);
+      throw error;
+    });
+    const input = { ...ordered, plan };
+    const outcome = await actors.create({ kind: 'instance', id }, input, (step) =>
       instances.create({
         vmid,
         step: idempotent

@@ -65,7 +65,12 @@ export function createContainerDeletion(dependencies: DeleteContainerDependencie
     const sighted = await sight(vmid);
     if (sighted?.marker && mine(sighted.marker)) {
       const { marker: instanceId } = sighted;
-      const why = { code: 'orphan', message: 'found on Proxmox without an instance' };
+      const why = {
+        kind: 'container',
+        subject: null,
+        code: 'orphan',
+        message: 'found on Proxmox without an instance',
+      };
       await debts.owe({ instanceId, vmid, ...why });
       collectSoon();
       return { outcome: 'owed' };

@@ -51,15 +51,16 @@ const regionView = z
     since: date,
     cause: causeView.nullable().describe('What last moved the region'),
     waitsFor: z.object({
-      call: z
-        .object({
-          lane: z.enum(['host', 'agent']),
-          kind: z.string(),
-          since: date,
-          upid: z.string().nullable().describe('The Proxmox task, once it is known'),
-        })
-        .nullable()
-        .describe('The call in flight'),
+      calls: z
+        .array(
+          z.object({
+            lane: z.string().describe('To whom it is made'),
+            kind: z.string(),
+            since: date,
+            upid: z.string().nullable().describe('The Proxmox task, once it is known'),
+          }),
+        )
+        .describe('The calls in flight'),
       events: z.array(z.string()).describe('News that would move it'),
       conditions: z.array(z.string()).describe('What other regions would have to be in'),
     }),
@@ -152,11 +153,11 @@ export function viewWhy(
       since: toDate(since),
       cause: causes[rest.region] ? viewCause(causes[rest.region] as Cause) : null,
       waitsFor: {
-        call: waitsFor.call && {
-          ...waitsFor.call,
-          since: toDate(waitsFor.call.since),
-          upid: waitsFor.call.upid && withoutUser(waitsFor.call.upid),
-        },
+        calls: waitsFor.calls.map((call) => ({
+          ...call,
+          since: toDate(call.since),
+          upid: call.upid && withoutUser(call.upid),
+        })),
         events: [...waitsFor.events],
         conditions: [...waitsFor.conditions],
       },

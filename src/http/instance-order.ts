@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-import type { InstanceInput, Payload } from '../machines/instance/types.ts';
+import type { InstanceInput } from '../machines/instance/types.ts';
 
 /** What the games of the catalogue listen on, when an order names no port. */
 const GAME_PORTS: Readonly<Record<string, number>> = {
@@ -67,10 +67,10 @@ export function toInput(
     InstanceInput,
     'id' | 'vmid' | 'customerId' | 'operation' | 'readyDeadlineMs' | 'restarts' | 'at'
   >,
-): InstanceInput {
+): Omit<InstanceInput, 'plan'> {
   const isGame = order.ctype === 'game';
   const defaultPort = isGame ? GAME_PORTS[order.game] : undefined;
-  const payload: Payload = {
+  const payload: InstanceInput['payload'] = {
     game: isGame ? order.game : null,
     variant: isGame ? order.variant : null,
     runtime: isGame ? null : order.runtime,
@@ -78,8 +78,6 @@ export function toInput(
     world: (isGame && order.world) || null,
     memoryMiB: order.memoryMiB,
     cpuCores: order.cpuCores,
-    edge: null,
-    proxy: null,
   };
   return {
     ...life,

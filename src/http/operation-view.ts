@@ -8,7 +8,10 @@ const date = z.iso.datetime();
 export const operationRecordView = z
   .object({
     id: z.string(),
-    kind: z.enum(['create', 'retry', 'delete', 'start', 'stop', 'restart']),
+    kind: z.enum([
+      ...(['create', 'retry', 'delete', 'start', 'stop', 'restart'] as const),
+      ...(['publish', 'unpublish'] as const),
+    ]),
     state: z.enum(['running', 'succeeded', 'failed', 'superseded']),
     step: z.string().nullable().describe('What it is doing just now, or did last'),
     requestedBy: z.string(),

@@ -29,6 +29,7 @@ export const PROBLEMS: Readonly<Record<ErrorCode, { status: number; title: strin
   agent_refused: { status: 409, title: 'The agent in the container refused this' },
   idempotency_key_reused: { status: 422, title: 'The Idempotency-Key stands for something else' },
   vmid_range_exhausted: { status: 503, title: 'No VMID is free' },
+  port_range_exhausted: { status: 503, title: 'No port is free' },
   stale_cursor: { status: 410, title: 'Too much has happened since' },
   body_too_large: { status: 413, title: 'The request body is too large' },
   limit_exceeded: { status: 429, title: 'A limit has been reached' },

@@ -3,6 +3,14 @@ import { z } from 'zod';
 import { describeStatus, type Unseen } from '../machines/instance/status.ts';
 import { allowedActionsOf } from '../machines/instance/wishes.ts';
 import type { Instance } from '../storage/instances.ts';
+import {
+  connectionView,
+  edgeView,
+  proxyView,
+  viewConnection,
+  viewEdge,
+  viewProxy,
+} from './edge-view.ts';
 
 /** What clients see of an instance. `z.input` of these schemas is what the routes answer. */
 
@@ -57,7 +65,10 @@ export const acceptedView = z
 
 export const conditionView = z
   .object({
-    type: z.enum(['Provisioned', 'HostRunning', 'AgentReady']),
+    type: z.enum([
+      ...(['Provisioned', 'HostRunning', 'AgentReady'] as const),
+      ...(['EdgePublished', 'ProxyRegistered'] as const),
+    ]),
     status: z.enum(['True', 'False', 'Unknown']),
     reason: z.string(),
     message: z.string(),
@@ -131,8 +142,9 @@ export const statusView = serverView
     ports: z.array(z.number().int()),
     memoryMiB: z.number().int(),
     cpuCores: z.number().int(),
-    edge: z.record(z.string(), z.unknown()).nullable(),
-    proxy: z.record(z.string(), z.unknown()).nullable(),
+    edge: edgeView.nullable().describe('null: nothing is to be published'),
+    proxy: proxyView.nullable().describe('null: it is not reached through Velocity'),
+    connection: connectionView.nullable().describe('null: it is no Minecraft server'),
     operation: operationView,
     observedAt: date,
   })
@@ -222,8 +234,9 @@ export function viewStatus(instance: Instance, unseen?: Unseen): z.input<typeof 
     ports: [...context.allocatedPorts],
     memoryMiB: context.payload.memoryMiB,
     cpuCores: context.payload.cpuCores,
-    edge: context.payload.edge,
-    proxy: context.payload.proxy,
+    edge: viewEdge(instance.state),
+    proxy: viewProxy(instance.state),
+    connection: viewConnection(instance.state, unseen),
     operation: viewOperation(instance),
     observedAt: instance.updatedAt.toISOString(),
   };

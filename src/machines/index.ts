@@ -11,7 +11,7 @@ import { allowedActions, explain } from './instance/wishes.ts';
 export const definitions = {
   instance: {
     machine: instanceMachine,
-    machineVersion: 2,
+    machineVersion: 3,
     migrations,
     explain,
     operations: operationsOf,

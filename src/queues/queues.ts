@@ -11,6 +11,11 @@ export const QUEUE_NAMES = [
   'effects-host',
   'effects-await',
   'effects-agent',
+  'effects-internal_dns',
+  'effects-public_dns',
+  'effects-router',
+  'effects-forward',
+  'effects-proxy',
   'timers',
   'sweeps',
   'polls',
@@ -24,7 +29,8 @@ export type QueueName = (typeof QUEUE_NAMES)[number];
 export function effectsQueueOf(kind: EffectKind | string): QueueName {
   if (kind === 'container.clone') return 'effects-clone';
   if (kind === 'agent.await') return 'effects-await';
-  return kind.startsWith('agent.') ? 'effects-agent' : 'effects-host';
+  const name = `effects-${kind.slice(0, kind.indexOf('.'))}`;
+  return QUEUE_NAMES.find((one) => one === name) ?? 'effects-host';
 }
 
 /** For calls that did not get through. What the world refuses, the machine decides about. */

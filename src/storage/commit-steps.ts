@@ -77,7 +77,7 @@ SELECT id FROM moved`;
 
 /**
  * The last step of an actor: its row becomes a row of the archive, and its timers, its effects
- * and, unless its container is still owed, its VMID go with it. All or nothing.
+ * and, unless something of it is still owed, its VMID and its port go with it. All or nothing.
  *
  * $1: one step, as above.
  */
@@ -114,9 +114,10 @@ WITH step AS MATERIALIZED (
     t.created_at
   FROM taken t
 ), owed AS (
-  INSERT INTO debt (instance_id, vmid, kind, code, message)
-  SELECT t.id, t.vmid, d.kind, d.code, d.message
-  FROM taken t, jsonb_to_recordset(t.context -> 'debts') AS d(kind text, code text, message text)
+  INSERT INTO debt (instance_id, vmid, kind, code, message, subject)
+  SELECT t.id, t.vmid, d.kind, d.code, d.message, d.subject
+  FROM taken t, jsonb_to_recordset(t.context -> 'debts') AS d(
+    kind text, code text, message text, subject jsonb)
 ), followed AS (
   INSERT INTO operation (id, instance_id, vmid, record, accepted_at)
   SELECT o.id, t.id, t.vmid, o.record, o."acceptedAt"
@@ -134,6 +135,9 @@ WITH step AS MATERIALIZED (
 ), released AS (
   DELETE FROM vmid_reservation v USING taken t
   WHERE v.instance_id = t.id AND jsonb_array_length(t.context -> 'debts') = 0
+), closed AS (
+  DELETE FROM edge_port p USING taken t
+  WHERE p.instance_id = t.id AND jsonb_array_length(t.context -> 'debts') = 0
 )
 SELECT id FROM moved`;
 

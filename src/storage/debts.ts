@@ -1,4 +1,4 @@
-import type { Prisma, PrismaClient } from './generated/client.ts';
+import { Prisma, type PrismaClient } from './generated/client.ts';
 
 export interface Debt {
   readonly id: string;
@@ -7,6 +7,8 @@ export interface Debt {
   readonly kind: string;
   readonly code: string;
   readonly message: string;
+  /** What to remove, where the VMID does not say. */
+  readonly subject: unknown;
   readonly attempts: number;
 }
 
@@ -15,9 +17,9 @@ export interface Debts {
   /** Those tried longest ago first. */
   list(limit: number): Promise<readonly Debt[]>;
   listOf(vmid: number): Promise<readonly Debt[]>;
-  /** Idempotent: a container is owed once. */
-  owe(debt: Pick<Debt, 'instanceId' | 'vmid' | 'code' | 'message'>): Promise<void>;
-  /** Gone: the debt and, unless something else is owed, the VMID's reservation. */
+  /** Idempotent: of one kind an instance owes once. */
+  owe(debt: Omit<Debt, 'id' | 'attempts'>): Promise<void>;
+  /** Gone: the debt and, unless something else is owed, what was reserved for its instance. */
   pay(debt: Debt): Promise<void>;
   postpone(id: string, failure: { code: string; message: string }): Promise<void>;
 }
@@ -31,11 +33,14 @@ export function createDebts(prisma: PrismaClient): Debts {
   return {
     list: (take) => prisma.debt.findMany({ orderBy: { triedAt: 'asc' }, take }),
     listOf: (vmid) => prisma.debt.findMany({ where: { vmid } }),
-    async owe({ instanceId, ...debt }) {
+    async owe({ subject, ...debt }) {
+      const { instanceId, kind } = debt;
       await prisma.$transaction(async (tx) => {
         await inTurn(tx, instanceId);
-        const known = await tx.debt.findFirst({ where: { instanceId, kind: 'container' } });
-        if (!known) await tx.debt.create({ data: { ...debt, instanceId, kind: 'container' } });
+        const known = await tx.debt.findFirst({ where: { instanceId, kind } });
+        if (known) return;
+        const data = { ...debt, subject: (subject as Prisma.InputJsonValue) ?? Prisma.DbNull };
+        await tx.debt.create({ data });
       });
     },
     async pay({ id, instanceId }) {
@@ -43,7 +48,9 @@ export function createDebts(prisma: PrismaClient): Debts {
         await inTurn(tx, instanceId);
         await tx.debt.deleteMany({ where: { id } });
         const left = await tx.debt.count({ where: { instanceId } });
-        if (left === 0) await tx.vmidReservation.deleteMany({ where: { instanceId } });
+        if (left > 0) return;
+        await tx.vmidReservation.deleteMany({ where: { instanceId } });
+        await tx.edgePort.deleteMany({ where: { instanceId } });
       });
     },
     async postpone(id, failure) {

@@ -31,7 +31,7 @@ describe('while nobody works', () => {
       state: 'cloning.performing',
       isTransient: true,
       cause: { type: 'instance.created', revision: 1, seq: history.entries[0].seq },
-      waitsFor: { call: { lane: 'host', kind: 'clone' } },
+      waitsFor: { calls: [{ lane: 'host', kind: 'clone' }] },
       deadline: { name: 'cloneDeadline' },
     });
     const { rows } = await app.database.pool.query('SELECT due_at FROM timer');

@@ -28,6 +28,8 @@ describe('provisioning', () => {
       agent: 'ready',
       host: 'running',
       recovery: 'idle',
+      edge: 'unpublished',
+      proxy: 'none',
     });
     expect(life.state.context).toMatchObject({
       node: 'pve1',
@@ -129,7 +131,7 @@ describe('deletion', () => {
 
     expect(life.state.value.provisioning).toBe('deleted');
     expect(life.state.context.debts).toEqual([
-      { kind: 'container', code: 'no_space', message: 'no space left' },
+      { kind: 'container', code: 'no_space', message: 'no space left', subject: null },
     ]);
   });
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { getNextTransitions } from 'xstate';
 
+import { listCalls } from '../../src/machines/instance/calls.ts';
 import { instanceMachine } from '../../src/machines/instance/machine.ts';
 import type { InstanceState } from '../../src/machines/instance/status.ts';
 import { type ExplainedRegion, explainState } from '../../src/machines/instance/why.ts';
@@ -19,7 +20,7 @@ function explained(snapshot: Snapshot, armed = armedIn(snapshot)) {
   const state = { value, context, since: { provisioning: 5 } } as unknown as InstanceState;
   const regions = explainState(state, armed).map((one) => [one.region, one] as const);
   return Object.fromEntries(regions) as Record<
-    'provisioning' | 'agent' | 'host' | 'recovery',
+    'provisioning' | 'agent' | 'host' | 'recovery' | 'edge' | 'proxy',
     ExplainedRegion
   >;
 }
@@ -39,7 +40,7 @@ describe('an explanation', () => {
       isTransient: true,
       since: 5,
       waitsFor: {
-        call: { lane: 'host', kind: 'clone', upid: null },
+        calls: [{ lane: 'host', kind: 'clone', upid: null }],
         events: ['container.cloned', 'effect.failed'],
       },
       deadline: { name: 'cloneDeadline', dueAt: 1_000 },
@@ -61,7 +62,7 @@ describe('an explanation', () => {
 
     const { provisioning } = explained(life.state);
 
-    expect(provisioning.waitsFor).toEqual({ call: null, events: [], conditions: [] });
+    expect(provisioning.waitsFor).toEqual({ calls: [], events: [], conditions: [] });
     expect(wordsOf(provisioning)).toEqual([
       'deadline provisioningPause cloning.performing',
       'deadline cloneDeadline failed',
@@ -79,7 +80,7 @@ describe('an explanation', () => {
 
     expect(wishes(before.host)).toEqual(['stop.requested', 'restart.requested']);
     expect(wishes(after.host)).toEqual([]);
-    expect(after.host.waitsFor.call).toMatchObject({ lane: 'host', kind: 'shutdown' });
+    expect(after.host.waitsFor.calls).toMatchObject([{ lane: 'host', kind: 'shutdown' }]);
     expect(after.host.description).toBe('The container is asked to end itself');
   });
 
@@ -89,9 +90,9 @@ describe('an explanation', () => {
 
     const { provisioning, host } = explained(life.state);
 
-    expect(provisioning.waitsFor.call?.kind).toBe('clone');
+    expect(provisioning.waitsFor.calls[0]?.kind).toBe('clone');
     expect(provisioning.waitsFor.conditions).toEqual(['isReadyToDestroy']);
-    expect(host.waitsFor.call).toBeNull();
+    expect(host.waitsFor.calls).toEqual([]);
   });
 
   test('does not speak of a timer that is not armed', () => {
@@ -131,9 +132,8 @@ describe('in every reachable state', () => {
 
   test('a call in flight has one region that waits for it', () => {
     for (const { snapshot, regions } of nodes) {
-      const { host, agent } = snapshot.context.ops;
-      const inFlight = [host, agent].flatMap((op) => (op ? [op.kind] : []));
-      const waitedFor = Object.values(regions).flatMap(({ waitsFor }) => waitsFor.call ?? []);
+      const inFlight = listCalls(snapshot.context.ops).map(({ op }) => op.kind);
+      const waitedFor = Object.values(regions).flatMap(({ waitsFor }) => waitsFor.calls);
       expect(waitedFor.map(({ kind }) => kind).sort()).toEqual(inFlight.sort());
     }
   });

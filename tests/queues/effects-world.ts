@@ -13,6 +13,16 @@ import { createNodeSlots } from '../../src/storage/node-slots.ts';
 import { setUp } from '../lab/proxmox-world.ts';
 
 export const BRIDGES = { game: 'vmbr3', dev: 'vmbr2' };
+/** Nothing of the edge is configured. */
+const NO_EDGE = {
+  internalDns: undefined,
+  publicDns: undefined,
+  opnsense: undefined,
+  velocity: undefined,
+  router: undefined,
+  pollMs: 5,
+  routerTimeoutMs: 100,
+};
 const POLL_MS = 5;
 
 type EffectOf<Kind extends EffectKind> = Extract<Effect, { kind: Kind }>;
@@ -67,6 +77,7 @@ export async function setUpEffects(
     const performers = createPerformers({
       host: { proxmox: client, templateVmid, pollMs: POLL_MS, ...rules },
       agent: { agents, pollMs: POLL_MS, bootTimeoutMs: 5_000 },
+      edge: NO_EDGE,
     });
     const told: ToldEvent[] = [];
     return {

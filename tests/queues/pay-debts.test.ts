@@ -16,7 +16,11 @@ async function setUp() {
   const rows = async (text: string) => (await database.pool.query(text)).rows;
   const running = new AbortController().signal;
   const collectorOf = (destroy: Perform<'container.destroy'>) => {
-    const collect = createDebtCollector({ debts, destroy, logger });
+    const collect = createDebtCollector({
+      debts,
+      performers: { ...host.node.performers, 'container.destroy': destroy },
+      logger,
+    });
     return (shutdown = running) => collect(shutdown);
   };
   const closing = opened.move();
@@ -30,7 +34,8 @@ async function setUp() {
       await rows(
         `INSERT INTO vmid_reservation (vmid, instance_id) VALUES (${vmid}, '${idOf(vmid)}')`,
       );
-      await debts.owe({ instanceId: idOf(vmid), vmid, code: 'no_answer', message: 'm' });
+      const why = { code: 'no_answer', message: 'm' };
+      await debts.owe({ instanceId: idOf(vmid), vmid, kind: 'container', subject: null, ...why });
     },
     reserved: async () =>
       (await rows('SELECT vmid FROM vmid_reservation ORDER BY vmid')).map(({ vmid }) => vmid),

@@ -193,6 +193,7 @@ const ROWS = {
     passwordHash: 'h',
     createdAt: at,
   },
+  EdgePort: { protocol: 'tcp', port: 7777, instanceId: '5001-a', createdAt: at },
 } as const satisfies Record<Prisma.ModelName, object>;
 
 interface Table {

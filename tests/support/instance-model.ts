@@ -1,4 +1,5 @@
 import { type AnyStateMachine, getNextTransitions, type SnapshotFrom } from 'xstate';
+import type { EdgePlan, TargetSpec } from '../../src/machines/instance/edge-types.ts';
 import type { instanceMachine } from '../../src/machines/instance/machine.ts';
 import { STEP_ATTEMPTS_MAX } from '../../src/machines/instance/setup.ts';
 import type { InstanceContext, InstanceInput } from '../../src/machines/instance/types.ts';
@@ -10,6 +11,18 @@ interface AnyEvent {
 }
 
 export type InstanceSnapshot = SnapshotFrom<typeof instanceMachine>;
+
+const dns = { address: '192.0.2.1', service: '_minecraft._tcp', port: 25_565 };
+const TARGETS: readonly TargetSpec[] = [
+  { kind: 'public_dns', name: 'mc-vanilla-5001.example.com', ...dns },
+  { kind: 'internal_dns', name: 'mc-vanilla-5001.example.internal', ...dns },
+];
+
+/** So many DNS servers, and Velocity unless it is left out. */
+export const samplePlan = (targets: number, hasProxy = true): EdgePlan => ({
+  targets: TARGETS.slice(0, targets),
+  proxy: hasProxy ? { serverName: 'mc-vanilla-5001', backendPort: 25_565 } : null,
+});
 
 export const sampleInput = (overrides: Partial<InstanceInput> = {}): InstanceInput => ({
   id: '5001-aaaa0001',
@@ -27,9 +40,8 @@ export const sampleInput = (overrides: Partial<InstanceInput> = {}): InstanceInp
     world: null,
     memoryMiB: 2048,
     cpuCores: 2,
-    edge: null,
-    proxy: null,
   },
+  plan: { targets: [], proxy: null },
   readyDeadlineMs: 600_000,
   restarts: { max: 1, windowMs: 600_000 },
   operation: { id: 'op-1', requestedBy: 'c-1' },
@@ -126,6 +138,7 @@ export function worldEvents(snapshot: InstanceSnapshot): readonly AnyEvent[] {
     { type: 'delete.requested', force: true, ...wish },
     ...hostAnswers,
     ...agentAnswers,
+    ...edgeEvents(context),
     ...stale,
     ...sweeps,
     { type: 'address.found', opId: null, ip: '10.0.0.9', at: 2 },
@@ -135,11 +148,82 @@ export function worldEvents(snapshot: InstanceSnapshot): readonly AnyEvent[] {
   ];
 }
 
+/** What administrators, third parties, the bridge of Velocity and comparisons may say. */
+function edgeEvents({ ops, payload }: InstanceContext): AnyEvent[] {
+  const wish = { operationId: 'op-3', requestedBy: 'a-1', at: 2 };
+  const failed = { type: 'effect.failed', code: 'x', message: 'x', retryable: true, at: 2 };
+  const end = { publish: 'target.published', remove: 'target.removed' } as const;
+  const { proxy, edge } = payload;
+  const calls = Object.values(ops.edge).flatMap(({ id: opId, kind }) => [
+    { ...failed, opId },
+    { type: end[kind], opId, at: 2 },
+  ]);
+  const registered = [true, false].map((isVerified) => ({
+    type: 'proxy.registered',
+    isVerified,
+  }));
+  const proxyCalls = (ops.proxy ? [failed, ...registered, { type: 'proxy.unregistered' }] : []).map(
+    (event) => ({ ...event, opId: ops.proxy?.id, at: 2 }),
+  );
+  const of = { serverName: proxy?.serverName, port: proxy?.backendPort, at: 2 };
+  const about = { ...of, latencyMs: null, detail: null, duplicate: false, reportedAt: null };
+  const reports = ['registered_with_proxy', 'proxy_ping_ok', 'proxy_ping_failed'].flatMap(
+    (status) =>
+      [proxy?.registration?.address, '10.9.9.9'].map((address) => ({
+        ...{ type: 'proxy.reported', status, address },
+        ...about,
+      })),
+  );
+  const listed = ['registered', 'missing', 'elsewhere'].map((registration) => ({
+    ...{ type: 'proxy.observed', registration, address: proxy?.registration?.address },
+    ...of,
+  }));
+  const targets = (edge?.targets ?? []).map(({ spec }) => spec);
+  const kept = { targets, proxy: samplePlan(0).proxy };
+  return [
+    ...calls,
+    ...proxyCalls,
+    ...reports,
+    ...listed,
+    ...targets.map(({ kind }) => ({ type: 'target.lost', kind, message: 'x', at: 2 })),
+    { type: 'publish.requested', plan: kept, ...wish },
+    { type: 'publish.requested', plan: { ...kept, proxy: null }, ...wish },
+    { type: 'unpublish.requested', ...wish },
+  ];
+}
+
+/** What of edge and proxy decides behaviour. */
+function edgeKey({ value, context }: InstanceSnapshot) {
+  const { ops, payload, ip, attempts } = context;
+  const { edge, proxy } = payload;
+  const { registration = null } = proxy ?? {};
+  const isIn = (state: unknown, name: string) =>
+    typeof state === 'object' && state !== null && name in state;
+  return [
+    ip === null,
+    edge && [edge.isWanted, edge.next && (edge.next.proxy ? 'kept' : 'other')],
+    (edge?.targets ?? []).map(({ state }) => state),
+    Object.values(ops.edge).map(({ kind }) => kind),
+    ops.proxy?.kind ?? null,
+    proxy && [registration && registration.address === ip, proxy.failure !== null],
+    // Counts begin anew where they decide nothing.
+    isIn(value.proxy, 'registering') ? (proxy?.report?.status ?? null) : null,
+    isIn(value.edge, 'unpublishing') ? Math.min(attempts.edge, 2) : 0,
+    isIn(value.proxy, 'unregistering') ? Math.min(attempts.proxy, 2) : 0,
+  ];
+}
+
+const isEdgeEvent = ({ type }: AnyEvent) => /^(target|proxy|publish|unpublish)\./.test(type);
+
+/** The whole world of an instance that is not published anywhere. */
 export function instanceModel(machine: AnyStateMachine): Model<InstanceSnapshot> {
   return {
     machine,
     input: sampleInput(),
-    events: (snapshot) => (snapshot.hasTag('archived') ? [] : worldEvents(snapshot)),
+    events: (snapshot) =>
+      snapshot.hasTag('archived')
+        ? []
+        : worldEvents(snapshot).filter((event) => !isEdgeEvent(event)),
     key: (snapshot) => {
       const { value, context } = snapshot;
       return JSON.stringify([
@@ -156,6 +240,50 @@ export function instanceModel(machine: AnyStateMachine): Model<InstanceSnapshot>
         context.operation.state,
         context.debts.length,
       ]);
+    },
+  };
+}
+
+/** Of the container: what changes its power and its address, and its end. Answers are honest. */
+function isPlain(event: AnyEvent, { ops: { host, agent } }: InstanceContext): boolean {
+  const { type, opId, force, condition, power } = event;
+  if (/^(start|stop|restart)\.requested$/.test(type) || force === true) return true;
+  if (type === 'address.found' || condition === 'ready') return true;
+  if (type === 'effect.failed') return false;
+  if (type === 'host.observed' && opId === null) return power === 'stopped';
+  if (type === 'host.observed' && power !== 'running') return false;
+  return typeof opId === 'string' && (opId === host?.id || opId === agent?.id);
+}
+
+/** Whatever third parties answer, and every pause and deadline of edge and proxy. */
+function isOfEdge(event: AnyEvent, { ops: { host, agent } }: InstanceContext): boolean {
+  if (event.type !== 'effect.failed') {
+    return (
+      isEdgeEvent(event) || /^xstate\.after.*(instance\.(edge|proxy)\.|Pause)/.test(event.type)
+    );
+  }
+  return event['retryable'] === true && event['opId'] !== host?.id && event['opId'] !== agent?.id;
+}
+
+/**
+ * Whatever edge and proxy can meet, of a container that does as it is told: what it does
+ * otherwise is explored without them.
+ */
+export function edgeModel(machine: AnyStateMachine, plan: EdgePlan): Model<InstanceSnapshot> {
+  return {
+    machine,
+    input: sampleInput({ plan }),
+    events: (snapshot) =>
+      snapshot.hasTag('archived')
+        ? []
+        : worldEvents(snapshot).filter(
+            (event) => isPlain(event, snapshot.context) || isOfEdge(event, snapshot.context),
+          ),
+    key: (snapshot) => {
+      const { value, context } = snapshot;
+      const { ops, debts, hostOperation } = context;
+      const owed = debts.map(({ kind }) => kind);
+      return JSON.stringify([value, ops.host?.kind, hostOperation?.state, owed, edgeKey(snapshot)]);
     },
   };
 }

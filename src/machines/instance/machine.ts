@@ -1,6 +1,9 @@
+import { planned } from './edge-steps.ts';
 import { agent } from './regions/agent.ts';
+import { edge } from './regions/edge.ts';
 import { host } from './regions/host.ts';
 import { provisioning } from './regions/provisioning.ts';
+import { proxy } from './regions/proxy.ts';
 import { recovery } from './regions/recovery.ts';
 import { instanceSetup } from './setup.ts';
 
@@ -11,15 +14,18 @@ import { instanceSetup } from './setup.ts';
 export const instanceMachine = instanceSetup.createMachine({
   id: 'instance',
   type: 'parallel',
-  context: ({ input: { operation, at, ...order } }) => ({
+  context: ({ input: { operation, at, plan, ...order } }) => ({
     ...order,
+    payload: { ...order.payload, ...planned(plan, at) },
     node: null,
     ip: null,
     opSeq: 0,
-    attempts: { provisioning: 0, host: 0 },
-    ops: { host: null, agent: null },
+    attempts: { provisioning: 0, host: 0, edge: 0, proxy: 0 },
+    setbacks: { provisioning: null, host: null },
+    ops: { host: null, agent: null, proxy: null, edge: {} },
     operation: { ...operation, kind: 'create', state: 'running', acceptedAt: at, finishedAt: null },
     hostOperation: null,
+    edgeOperation: null,
     tasks: [],
     sighting: { lock: null, drift: null },
     failure: null,
@@ -36,7 +42,7 @@ export const instanceMachine = instanceSetup.createMachine({
     },
     restartedAt: [],
   }),
-  states: { provisioning, agent, host, recovery },
+  states: { provisioning, agent, host, recovery, edge, proxy },
   // An endless chain of `always` is a bug of ours: it must end as an error, not as a hang.
   options: { maxIterations: 100 },
 });

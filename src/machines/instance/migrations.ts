@@ -1,5 +1,11 @@
 import type { InstanceContext } from './types.ts';
 
+/** Versions 1 and 2 published nothing and had calls to Proxmox and to agents only. */
+type OldContext = Omit<InstanceContext, 'ops' | 'attempts' | 'setbacks' | 'edgeOperation'> & {
+  readonly ops: Pick<InstanceContext['ops'], 'host' | 'agent'>;
+  readonly attempts: Pick<InstanceContext['attempts'], 'provisioning' | 'host'>;
+};
+
 /** A stored state of any version. */
 interface Snapshot {
   readonly value: unknown;
@@ -12,7 +18,7 @@ interface Snapshot {
 export const migrations: Readonly<Record<number, (snapshot: Snapshot) => Snapshot>> = {
   /** Version 2 knows operations on power, what Proxmox says beside it, and recovery. */
   1: ({ value, context, since, ...rest }) => {
-    const before = context as InstanceContext;
+    const before = context as OldContext;
     const { agent, ops } = before;
     return {
       ...rest,
@@ -30,6 +36,26 @@ export const migrations: Readonly<Record<number, (snapshot: Snapshot) => Snapsho
         sighting: { lock: null, drift: null },
         agent: { ...agent, state: null, reportedCrashes: null },
         restartedAt: [],
+      },
+    };
+  },
+  /** Version 3 knows edge and proxy. What is in service already is published when somebody asks. */
+  2: ({ value, context, since, ...rest }) => {
+    const before = context as OldContext;
+    const at = since['provisioning'] ?? 0;
+    return {
+      ...rest,
+      value: { ...(value as Record<string, unknown>), edge: 'unpublished', proxy: 'none' },
+      since: { ...since, edge: at, proxy: at },
+      context: {
+        ...before,
+        payload: { ...before.payload, edge: null, proxy: null },
+        attempts: { ...before.attempts, edge: 0, proxy: 0 },
+        ops: { ...before.ops, proxy: null, edge: {} },
+        setbacks: { provisioning: null, host: null },
+        edgeOperation: null,
+        debts: before.debts.map((debt) => ({ ...debt, subject: null })),
+        agent: { ...before.agent, state: before.agent.state ?? null },
       },
     };
   },

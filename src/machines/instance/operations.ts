@@ -1,9 +1,11 @@
-import type { Failure, HostOperation, InstanceContext, Operation } from './types.ts';
+import type { EdgeOperation } from './edge-types.ts';
+import type { Failure } from './terms.ts';
+import type { HostOperation, InstanceContext, Operation } from './types.ts';
 
 /** An operation of any kind, as it is kept and shown. Times are Unix ms. */
 export interface OperationRecord {
   readonly id: string;
-  readonly kind: Operation['kind'] | HostOperation['kind'];
+  readonly kind: Operation['kind'] | HostOperation['kind'] | EdgeOperation['kind'];
   readonly state: Operation['state'];
   readonly requestedBy: string;
   readonly acceptedAt: number;
@@ -18,12 +20,12 @@ export interface OperationRecord {
 /** Provisioning's own: its steps have deadlines each, and the region says which one it is at. */
 const recordOf = (operation: Operation, failure: Failure | null): OperationRecord => ({
   ...operation,
-  startedAt: operation.acceptedAt,
-  deadline: null,
-  upid: null,
-  step: null,
+  ...withoutTask(operation),
   error: operation.state === 'failed' ? failure : null,
 });
+
+const withoutTask = ({ acceptedAt }: Pick<Operation, 'acceptedAt'>) =>
+  ({ startedAt: acceptedAt, deadline: null, upid: null, step: null }) as const;
 
 /** What a step begins, moves or ends. A wish that takes another one's place ends that one. */
 export function operationsOf(
@@ -46,5 +48,16 @@ export function operationsOf(
     records.push({ ...gone, ...end });
   }
   if (hostOperation && before?.hostOperation !== hostOperation) records.push(hostOperation);
-  return records;
+  return [...records, ...edgeRecords(before, after)];
+}
+
+function edgeRecords(before: InstanceContext | null, { edgeOperation }: InstanceContext) {
+  const replaced = before?.edgeOperation;
+  const records: EdgeOperation[] = [];
+  if (replaced && replaced.id !== edgeOperation?.id && replaced.state === 'running') {
+    const finishedAt = edgeOperation?.acceptedAt ?? null;
+    records.push({ ...replaced, state: 'superseded', finishedAt });
+  }
+  if (edgeOperation && replaced !== edgeOperation) records.push(edgeOperation);
+  return records.map((one) => ({ ...one, ...withoutTask(one) }));
 }

@@ -1,4 +1,5 @@
-import { instanceSetup, POWER_DEADLINES_MS } from './setup.ts';
+import { POWER_DEADLINES_MS } from './delays.ts';
+import { instanceSetup } from './setup.ts';
 import { atOf, failureOf, powerCall, releaseHostLane, takeHostLane } from './steps.ts';
 import type { Drift, HostOperation, InstanceContext, InstanceEvent, PowerStep } from './types.ts';
 
@@ -89,7 +90,8 @@ export const succeedHost = [
 /** Ends the operation with the reason, under the name of the step that failed. */
 export const failHost = [
   instanceSetup.assign({
-    hostFailure: ({ context, event }) => failureOf(context.hostOperation?.step ?? 'host', event),
+    hostFailure: ({ context: { hostOperation, setbacks }, event }) =>
+      failureOf(hostOperation?.step ?? 'host', event, setbacks.host),
   }),
   releaseHostLane,
   instanceSetup.assign({

@@ -1,5 +1,8 @@
 import { and, not, or, setup, stateIn } from 'xstate';
 
+import { DELAYS } from './delays.ts';
+import { isLate, isSamePlan, isStale, mayEndUnpaid } from './edge-rules.ts';
+import type { ProxyReport } from './edge-types.ts';
 import type { Effect, InstanceContext, InstanceEvent, InstanceInput, Power } from './types.ts';
 
 /** Attempts of one step before its failure is told to the customer. */
@@ -14,30 +17,19 @@ export const POWER_OPS: readonly string[] = ['start', 'shutdown', 'stop', 'resta
 /** The container that a call was about is not there, or is not ours. */
 const GONE: readonly string[] = ['container_missing', 'container_foreign'];
 
-const MINUTE_MS = 60_000;
-
-/** Longest time that each change of power may take, with all its steps and attempts. */
-export const POWER_DEADLINES_MS = {
-  start: 5 * MINUTE_MS,
-  stop: 10 * MINUTE_MS,
-  restart: 15 * MINUTE_MS,
-} as const;
-
 export interface EffectParams {
   readonly effect: Effect;
 }
 
 type Fenced = Extract<InstanceEvent, { opId: string | null }>;
 
-const opIdOf = (event: InstanceEvent) => (event as Partial<Fenced>).opId ?? null;
+export const opIdOf = (event: InstanceEvent) => (event as Partial<Fenced>).opId ?? null;
 
 /** Restarts of the game that still count. */
 export const recentRestarts = (
   { restartedAt, restarts }: InstanceContext,
   event: { readonly type: string; readonly at?: number },
 ) => restartedAt.filter((at) => at > (event.at ?? 0) - restarts.windowMs);
-
-const pauseMs = (attempts: number) => 1000 * 2 ** Math.min(attempts - 1, 5);
 
 /**
  * The vocabulary of all regions. Guards that look across regions live here and nowhere else, so
@@ -110,6 +102,7 @@ export const instanceSetup = setup({
     isToBeAbandoned: and([
       or([
         stateIn('#instance.provisioning.deleting.destroying'),
+        stateIn('#instance.provisioning.deleting.releasing'),
         stateIn('#instance.provisioning.deleted'),
       ]),
       not(stateIn('#instance.host.unknown.abandoned')),
@@ -127,12 +120,14 @@ export const instanceSetup = setup({
       'isRetriable',
       ({ context }) => LATE_STEPS.includes(context.failure?.step ?? ''),
     ]),
-    /** A retry starts from what is known: not while power is unknown or a call is in flight. */
-    isRetriable: and(['hasFreeHostLane', not(stateIn('#instance.host.unknown'))]),
+    /** A retry starts from what is known: not while power is unknown or is being changed. */
+    isRetriable: and(['hasFreeHostLane', or(['isHostDown', 'isHostRunning'])]),
     /** Provisioning waits for nothing: what it calls for, its own deadlines watch. */
     isAtRest: or([stateIn({ provisioning: 'ready' }), stateIn({ provisioning: 'failed' })]),
     /** Its owner may change its power: it is in service, and nobody else is at it. */
     mayPower: and([stateIn({ provisioning: 'ready' }), 'hasFreeHostLane']),
+    /** What could not be made ready may be on all the same. */
+    mayStop: and(['isAtRest', 'hasFreeHostLane']),
     /** The address of a container in service, which its start may have changed. */
     isAddressNews: and([
       stateIn({ provisioning: 'ready' }),
@@ -174,30 +169,97 @@ export const instanceSetup = setup({
       ({ context, event }) => recentRestarts(context, event).length < context.restarts.max,
     ]),
     mustGiveUp: and(['isCrashed', stateIn({ provisioning: 'ready' })]),
+    isEdgeOp: ({ context, event }) =>
+      Object.values(context.ops.edge).some(({ id }) => id === opIdOf(event)),
+    isProxyOp: ({ context, event }) =>
+      context.ops.proxy !== null && context.ops.proxy.id === opIdOf(event),
+    hasFreeEdgeLanes: ({ context }) => Object.keys(context.ops.edge).length === 0,
+    /** It has been ready once, and whoever decides has not taken it off. */
+    isPublishDemanded: and([
+      stateIn({ provisioning: 'ready' }),
+      ({ context: { payload } }) => payload.edge?.isWanted === true && payload.edge.next === null,
+    ]),
+    isUnpublishDemanded: not('isPublishDemanded'),
+    hasNextPlan: and([not('isDoomed'), ({ context }) => context.payload.edge?.next != null]),
+    mayPublish: and([
+      stateIn({ provisioning: 'ready' }),
+      ({ event }) =>
+        event.type === 'publish.requested' &&
+        (event.plan.targets.length > 0 || event.plan.proxy !== null),
+    ]),
+    mayUnpublish: and([
+      stateIn({ provisioning: 'ready' }),
+      ({ context }) => context.payload.edge?.isWanted === true,
+    ]),
+    isPlanKept: ({ context, event }) =>
+      event.type === 'publish.requested' && isSamePlan(context.payload, event.plan),
+    isPublishedAt: ({ context, event }) =>
+      event.type === 'target.lost' &&
+      (context.payload.edge?.targets ?? []).some(
+        ({ spec, state }) => spec.kind === event.kind && state === 'published',
+      ),
+    isProxyRegistered: or([
+      stateIn({ proxy: 'registered' }),
+      stateIn({ proxy: 'ping_ok' }),
+      stateIn({ proxy: 'ping_failed' }),
+      stateIn({ proxy: 'unverifiable' }),
+    ]),
+    isProxyGone: stateIn({ proxy: 'none' }),
+    isProxyTroubled: ({ context }) => context.payload.proxy?.failure != null,
+    isEdgeWhole: and([
+      'areTargetsPublished',
+      or([({ context }) => context.payload.proxy === null, 'isProxyRegistered']),
+    ]),
+    areTargetsPublished: ({ context }) =>
+      (context.payload.edge?.targets ?? []).every(({ state }) => state === 'published'),
+    /** Something did not work, and nothing is on its way any more. */
+    isEdgeShort: and(['hasFreeEdgeLanes', or([not('areTargetsPublished'), 'isProxyTroubled'])]),
+    isNothingPublished: and([
+      not('isProxyRegistered'),
+      ({ context }) =>
+        (context.payload.edge?.targets ?? []).every(({ state }) => state !== 'published'),
+    ]),
+    isNothingLeft: ({ context }) =>
+      (context.payload.edge?.targets ?? []).every(
+        ({ state }) => state === 'absent' || state === 'owed',
+      ),
+    isUnpublished: and([stateIn({ edge: 'unpublished' }), 'isProxyGone']),
+    /** A deletion has tried often enough: what is left becomes a debt. */
+    mayOweEdge: and(['isDoomed', ({ context }) => mayEndUnpaid(context.attempts.edge)]),
+    mayOweProxy: and(['isDoomed', ({ context }) => mayEndUnpaid(context.attempts.proxy)]),
+    isRegistrationDemanded: and([
+      'isPublishing',
+      ({ context: { payload, ip, ops } }) =>
+        payload.proxy !== null && ip !== null && ops.proxy === null,
+    ]),
+    /** The name leads, or may lead, where nothing of this instance is known to be. */
+    isRegistrationStale: or([not('isPublishing'), ({ context }) => isStale(context)]),
+    isPublishing: or([
+      stateIn('#instance.edge.publishing'),
+      stateIn({ edge: 'published' }),
+      stateIn({ edge: 'degraded' }),
+      stateIn({ edge: 'failed' }),
+    ]),
+    isLateReport: ({ context, event }) =>
+      event.type === 'proxy.reported' && isLate(context.payload.proxy, event),
+    isReport: ({ event }, params: { status: ProxyReport['status'] }) =>
+      event.type === 'proxy.reported' && event.status === params.status,
+    isFreshRegistration: ({ event }) =>
+      event.type === 'proxy.reported' &&
+      event.status === 'registered_with_proxy' &&
+      !event.duplicate,
+    wasReported: ({ context }, params: { status: ProxyReport['status'] }) =>
+      context.payload.proxy?.report?.status === params.status,
+    isVerified: ({ event }) => event.type === 'proxy.registered' && event.isVerified,
+    isListed: ({ context, event }, params: { as: 'registered' | 'missing' | 'elsewhere' }) => {
+      const registration = context.payload.proxy?.registration;
+      return (
+        event.type === 'proxy.observed' &&
+        event.registration === params.as &&
+        event.address === registration?.address &&
+        event.port === registration.port
+      );
+    },
   },
-  delays: {
-    // Proxmox clones a template once at a time: this covers a queue of clones.
-    cloneDeadline: 30 * MINUTE_MS,
-    configureDeadline: 2 * MINUTE_MS,
-    bootDeadline: 8 * MINUTE_MS,
-    addressDeadline: 2 * MINUTE_MS,
-    installDeadline: 2 * MINUTE_MS,
-    readyDeadline: ({ context }) => context.readyDeadlineMs,
-    startDeadline: POWER_DEADLINES_MS.start,
-    stopDeadline: POWER_DEADLINES_MS.stop,
-    restartDeadline: POWER_DEADLINES_MS.restart,
-    /** Longer than any shutdown may take by configuration; then the plug is pulled. */
-    shutdownDeadline: 6 * MINUTE_MS,
-    observeDeadline: 30_000,
-    // The sweep of the whole cluster sees it sooner, if Proxmox answers at all.
-    observeAgain: MINUTE_MS,
-    recoverDeadline: MINUTE_MS,
-    /** Time for a game that was started again to show that it lives. */
-    recoverSettle: MINUTE_MS,
-    settleDeadline: 32 * MINUTE_MS,
-    destroyDeadline: 10 * MINUTE_MS,
-    /** Doubles with each attempt: 1, 2, 4, 8 s. */
-    provisioningPause: ({ context }) => pauseMs(context.attempts.provisioning),
-    hostPause: ({ context }) => pauseMs(context.attempts.host),
-  },
+  delays: DELAYS,
 });

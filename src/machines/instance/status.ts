@@ -8,7 +8,7 @@ export interface InstanceState {
 }
 
 export interface Condition {
-  readonly type: 'Provisioned' | 'HostRunning' | 'AgentReady';
+  readonly type: 'Provisioned' | 'HostRunning' | 'AgentReady' | 'EdgePublished' | 'ProxyRegistered';
   readonly status: 'True' | 'False' | 'Unknown';
   readonly reason: string;
   readonly message: string;
@@ -36,7 +36,7 @@ export interface InstanceStatus {
 /** In place of a state. */
 const UNSEEN = 'not_observed';
 
-const nameOf = (value: unknown): string =>
+export const nameOf = (value: unknown): string =>
   typeof value === 'string' ? value : (Object.keys(value as object)[0] ?? '');
 
 /** Whom nobody has been able to look at for too long: what was true then may not be any more. */
@@ -45,7 +45,7 @@ export interface Unseen {
   readonly agent: boolean;
 }
 
-const SEEN: Unseen = { host: false, agent: false };
+export const SEEN: Unseen = { host: false, agent: false };
 
 /** The states that only a look can tell; the others are of our own making. */
 const TOLD_BY_LOOKS = {
@@ -75,7 +75,10 @@ export function describeStatus(
       agent === 'alive' || agent === 'ready' || agent === 'crashed' ? 'online' : 'offline',
     agentReady: agent === 'ready',
     installStep: step && (context.agent.installStep ?? step),
-    conditions: conditionsOf({ provisioning, host, agent, recovery }, context, since),
+    conditions: [
+      ...conditionsOf({ provisioning, host, agent, recovery }, context, since),
+      ...edgeConditions(value, context, since),
+    ],
     operation: { ...context.operation, step },
   };
 }
@@ -148,6 +151,37 @@ function agentMessage(
   return recovery === 'exhausted'
     ? `the game has died ${crashCount} times, and ${times} did not help: start it yourself`
     : `the game has died and is started again: ${times}`;
+}
+
+const REGISTERED: ReadonlySet<string> = new Set(['registered', 'ping_ok', 'ping_failed']);
+
+/** None of them where nothing is to be published. */
+function edgeConditions(
+  value: InstanceState['value'],
+  { payload: { edge, proxy } }: InstanceContext,
+  since: Readonly<Record<string, number>>,
+): Condition[] {
+  if (!edge && !proxy) return [];
+  const [edgeName, proxyName] = [nameOf(value['edge']), nameOf(value['proxy'])];
+  const dated = (region: string) => new Date(since[region] ?? 0).toISOString();
+  const failed = edge?.targets.filter(({ failure }) => failure !== null) ?? [];
+  const lacking = failed.map(({ spec, failure }) => `${spec.kind}: ${failure?.code}`).join(', ');
+  const published: Condition | null = edge && {
+    type: 'EdgePublished',
+    status: edgeName === 'published' ? 'True' : 'False',
+    reason: edgeName,
+    message: lacking === '' ? `it is ${edgeName} outside` : `${edgeName} outside: ${lacking}`,
+    lastTransitionTime: dated('edge'),
+  };
+  const isRegistered = REGISTERED.has(proxyName);
+  const registered: Condition | null = proxy && {
+    type: 'ProxyRegistered',
+    status: isRegistered ? 'True' : proxyName === 'unverifiable' ? 'Unknown' : 'False',
+    reason: proxyName,
+    message: proxy.failure?.message ?? `at Velocity it is ${proxyName}`,
+    lastTransitionTime: dated('proxy'),
+  };
+  return [published, registered].filter((one) => one !== null);
 }
 
 interface Regions {

@@ -1,11 +1,13 @@
 import { instanceSetup, POWER_OPS } from './setup.ts';
 import type {
   AgentOpKind,
+  Attempting,
   Effect,
   EffectKind,
   HostOpKind,
   InstanceContext,
   InstanceEvent,
+  Setback,
 } from './types.ts';
 
 /** The building blocks of a step: begin a call, repeat it, give it up, account for it. */
@@ -20,14 +22,18 @@ export const atOf = (event: { type: string }): number => (event as { at?: number
 /** Where the container ought to be: Proxmox's own list of it lags behind. */
 export const at = ({ node }: InstanceContext) => ({ node });
 
-const opOf = <Kind extends string>(context: InstanceContext, kind: Kind, event: InstanceEvent) => ({
+export const opOf = <Kind extends string>(
+  context: InstanceContext,
+  kind: Kind,
+  event: InstanceEvent,
+) => ({
   id: String(context.opSeq + 1),
   kind,
   since: atOf(event),
   upid: null,
 });
 
-const oneMoreAttempt = (region: Region, { attempts }: InstanceContext) => ({
+export const oneMoreAttempt = (region: Attempting, { attempts }: InstanceContext) => ({
   ...attempts,
   [region]: attempts[region] + 1,
 });
@@ -72,8 +78,8 @@ export const beginAgentOp = <Kind extends EffectKind>(
     effect('agent', kind, fields),
   ] as const;
 
-function effect<Kind extends EffectKind>(
-  lane: 'host' | 'agent',
+export function effect<Kind extends EffectKind>(
+  lane: 'host' | 'agent' | 'proxy',
   kind: Kind,
   fields: (context: InstanceContext) => Fields<Kind>,
 ) {
@@ -92,7 +98,13 @@ function effect<Kind extends EffectKind>(
 }
 
 /** Frees both lanes: results that still come are of a superseded call and change nothing. */
-export const releaseLanes = instanceSetup.assign({ ops: { host: null, agent: null } });
+export const releaseLanes = instanceSetup.assign({
+  ops: ({ context }) => ({ ...context.ops, host: null, agent: null }),
+});
+
+export const releaseAllLanes = instanceSetup.assign({
+  ops: { host: null, agent: null, proxy: null, edge: {} },
+});
 
 export const releaseHostLane = instanceSetup.assign({
   ops: ({ context }) => ({ ...context.ops, host: null }),
@@ -102,9 +114,11 @@ export const releaseAgentLane = instanceSetup.assign({
   ops: ({ context }) => ({ ...context.ops, agent: null }),
 });
 
-export const resetAttempts = (region: Region) =>
+export const resetAttempts = (region: Attempting) =>
   instanceSetup.assign({
     attempts: ({ context }) => ({ ...context.attempts, [region]: 0 }),
+    setbacks: ({ context: { setbacks } }) =>
+      region === 'host' || region === 'provisioning' ? { ...setbacks, [region]: null } : setbacks,
   });
 
 /** Tasks that could still be mistaken for those of a later call. */
@@ -128,16 +142,26 @@ export const rememberTask = instanceSetup.assign({
 
 const isPowerStep = (kind: string | undefined) => POWER_OPS.includes(kind ?? '');
 
-export const failureOf = (step: string, event: InstanceEvent) =>
-  event.type === 'effect.failed'
-    ? { step, code: event.code, message: event.message }
-    : { step, code: 'deadline_exceeded', message: `${step} took longer than it may` };
+/** Keeps why a call is repeated: at the deadline it is all that is known of the reason. */
+export const noteSetback = (region: Region) =>
+  instanceSetup.assign({
+    setbacks: ({ context, event }) =>
+      event.type === 'effect.failed'
+        ? { ...context.setbacks, [region]: { code: event.code, message: event.message } }
+        : context.setbacks,
+  });
+
+export function failureOf(step: string, event: InstanceEvent, setback: Setback | null = null) {
+  if (event.type === 'effect.failed') return { step, code: event.code, message: event.message };
+  const last = setback === null ? '' : `: ${setback.message} (${setback.code})`;
+  return { step, code: 'deadline_exceeded', message: `${step} took longer than it may${last}` };
+}
 
 /** Ends a provisioning step and the operation it belongs to, with the reason. */
 export const failProvisioning = (step: string) =>
   instanceSetup.assign({
-    failure: ({ event }) => failureOf(step, event),
-    ops: { host: null, agent: null },
+    failure: ({ context, event }) => failureOf(step, event, context.setbacks.provisioning),
+    ops: ({ context }) => ({ ...context.ops, host: null, agent: null }),
     operation: ({ context, event }) => finished(context, 'failed', event),
   });
 
@@ -182,7 +206,7 @@ export const acceptWish = (kind: 'retry' | 'delete') =>
 /** What we leave behind in the world is written down, never forgotten. */
 export const oweContainer = instanceSetup.assign({
   debts: ({ context, event }) => {
-    const { code, message } = failureOf('destroy', event);
-    return [...context.debts, { kind: 'container', code, message } as const];
+    const { code, message } = failureOf('destroy', event, context.setbacks.provisioning);
+    return [...context.debts, { kind: 'container', code, message, subject: null } as const];
   },
 });

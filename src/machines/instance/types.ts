@@ -3,8 +3,19 @@
  * no classes, no undefined. Live numbers (players, CPU, last seen) never enter it.
  */
 
+import type {
+  Edge,
+  EdgeEffect,
+  EdgeFact,
+  EdgeOperation,
+  EdgePlan,
+  ProxyRecord,
+  TargetKind,
+} from './edge-types.ts';
+import type { Failure, Wish } from './terms.ts';
+
 /** A lane is a third party an instance has at most one call in flight to. */
-export type Lane = 'host' | 'agent';
+export type Lane = 'host' | 'agent' | 'proxy' | TargetKind;
 
 export type HostOpKind =
   | 'clone'
@@ -17,6 +28,8 @@ export type HostOpKind =
   | 'address'
   | 'destroy';
 export type AgentOpKind = 'configure' | 'await' | 'restart';
+export type ProxyOpKind = 'register' | 'unregister';
+export type EdgeOpKind = 'publish' | 'remove';
 
 /** One call in flight. `id` fences its result: an answer to a superseded call changes nothing. */
 export interface Op<Kind extends string = string> {
@@ -28,17 +41,13 @@ export interface Op<Kind extends string = string> {
   readonly upid: string | null;
 }
 
-export interface Failure {
-  readonly step: string;
-  readonly code: string;
-  readonly message: string;
-}
-
 /** Something in the world that we could not remove. A reconciler pays it. */
 export interface Debt {
-  readonly kind: 'container';
+  readonly kind: 'container' | 'proxy' | TargetKind;
   readonly code: string;
   readonly message: string;
+  /** What to remove, where the instance's number does not say. */
+  readonly subject: Readonly<Record<string, unknown>> | null;
 }
 
 export interface Operation {
@@ -71,7 +80,7 @@ export interface HostOperation {
   readonly error: Failure | null;
 }
 
-/** What was ordered, and what edge and proxy make of it. `edge` and `proxy` have one writer. */
+/** What was ordered, and what has become of it at the edge: both have one writer, the actor. */
 export interface Payload {
   readonly game: string | null;
   readonly variant: string | null;
@@ -80,8 +89,10 @@ export interface Payload {
   readonly world: string | null;
   readonly memoryMiB: number;
   readonly cpuCores: number;
-  readonly edge: Readonly<Record<string, unknown>> | null;
-  readonly proxy: Readonly<Record<string, unknown>> | null;
+  /** null: nothing is to be published. */
+  readonly edge: Edge | null;
+  /** null: it is not reached through Velocity. */
+  readonly proxy: ProxyRecord | null;
 }
 
 export interface InstanceInput {
@@ -93,7 +104,9 @@ export interface InstanceInput {
   readonly hostname: string;
   readonly engineType: string | null;
   readonly allocatedPorts: readonly number[];
-  readonly payload: Payload;
+  readonly payload: Omit<Payload, 'edge' | 'proxy'>;
+  /** What is to be published once it is ready. */
+  readonly plan: EdgePlan;
   readonly readyDeadlineMs: number;
   /** How often a game that dies is started again by itself, within how long. */
   readonly restarts: { readonly max: number; readonly windowMs: number };
@@ -101,15 +114,33 @@ export interface InstanceInput {
   readonly at: number;
 }
 
-export interface InstanceContext extends Omit<InstanceInput, 'operation' | 'at'> {
+export type Setback = Omit<Failure, 'step'>;
+
+/** The regions that repeat calls. */
+export type Attempting = 'provisioning' | 'host' | 'edge' | 'proxy';
+
+/** The calls in flight, by lane. */
+export interface Ops {
+  readonly host: Op<HostOpKind> | null;
+  readonly agent: Op<AgentOpKind> | null;
+  readonly proxy: Op<ProxyOpKind> | null;
+  readonly edge: Readonly<Partial<Record<TargetKind, Op<EdgeOpKind>>>>;
+}
+
+export interface InstanceContext
+  extends Omit<InstanceInput, 'operation' | 'at' | 'plan' | 'payload'> {
+  readonly payload: Payload;
   readonly node: string | null;
   readonly ip: string | null;
   readonly opSeq: number;
   /** Attempts made of the step that each region is in. */
-  readonly attempts: { readonly provisioning: number; readonly host: number };
-  readonly ops: { readonly host: Op<HostOpKind> | null; readonly agent: Op<AgentOpKind> | null };
+  readonly attempts: Readonly<Record<Attempting, number>>;
+  /** Why the step that each region is in was last begun anew. */
+  readonly setbacks: Readonly<Record<'provisioning' | 'host', Setback | null>>;
+  readonly ops: Ops;
   readonly operation: Operation;
   readonly hostOperation: HostOperation | null;
+  readonly edgeOperation: EdgeOperation | null;
   /** The latest tasks of Proxmox, the newest last: none of them belongs to a later call. */
   readonly tasks: readonly string[];
   /** What Proxmox says beside the power, and why the region is where it is if we did not do it. */
@@ -148,15 +179,10 @@ export interface Drift {
 
 export type AgentCondition = 'unreachable' | 'alive' | 'ready' | 'crashed';
 
-/** A wish: who wants it, and the operation under which its outcome can be followed. */
-interface Wish {
-  readonly operationId: string;
-  readonly requestedBy: string;
-}
-
 export type Power = 'running' | 'stopped' | 'absent' | 'unknown';
 
 type Fact =
+  | EdgeFact
   | ({ readonly type: 'retry.requested' } & Wish)
   | ({ readonly type: 'start.requested' } & Wish)
   | ({ readonly type: 'stop.requested' } & Wish)
@@ -233,10 +259,11 @@ export type Effect = { readonly opId: string; readonly vmid: number; readonly id
       readonly ip: string;
       readonly ctype: 'game' | 'dev';
       readonly ports: readonly number[];
-      readonly payload: Payload;
+      readonly payload: Omit<Payload, 'edge' | 'proxy'>;
     }
   | { readonly kind: 'agent.await'; readonly ip: string }
   | { readonly kind: 'agent.restart'; readonly ip: string }
+  | EdgeEffect
 );
 
 export type EffectKind = Effect['kind'];

@@ -5,6 +5,7 @@ import {
   type SnapshotFrom,
 } from 'xstate';
 
+import { listCalls } from './calls.ts';
 import { instanceMachine } from './machine.ts';
 import type { InstanceState } from './status.ts';
 import type { InstanceContext, InstanceEvent, Lane, Op } from './types.ts';
@@ -36,7 +37,7 @@ export interface ExplainedRegion {
   readonly isTransient: boolean;
   readonly since: number;
   readonly waitsFor: {
-    readonly call: (Omit<Op, 'id'> & { readonly lane: Lane }) | null;
+    readonly calls: readonly (Omit<Op, 'id'> & { readonly lane: Lane })[];
     readonly events: readonly string[];
     readonly conditions: readonly string[];
   };
@@ -74,7 +75,7 @@ export function explainState(
       isTransient: path.some(({ tags }) => tags.includes('transient')),
       since: since[root.key] ?? 0,
       waitsFor: {
-        call: callOf(snapshot, root.key),
+        calls: callsOf(snapshot, root.key),
         events: namesOf(next, 'event', ({ on }) => on),
         conditions: namesOf(next, 'condition', ({ guard }) => guard),
       },
@@ -157,21 +158,26 @@ function isPossible(
   if (eventType === '') return true;
   if (DEADLINE.test(eventType)) return dueAt.has(eventType);
   if (WISH.test(eventType)) return isTaken(snapshot, transition, [{ force: true }]);
-  const { ops } = snapshot.context;
   if (!isAnswer(snapshot, transition)) return true;
-  return isTaken(snapshot, transition, answersTo([ops.host, ops.agent]));
+  const calls = listCalls(snapshot.context.ops).map(({ op }) => op);
+  return isTaken(snapshot, transition, answersTo(calls));
 }
 
 /** Does it need a call in flight? It does if it is taken with one, and not without. */
 function isAnswer(snapshot: Snapshot, transition: AnyTransitionDefinition): boolean {
   const call = (id: string) => ({ id, kind: 'observe', since: 0, upid: null }) as const;
-  const [host, agent] = [call('some host call'), { ...call('some agent call'), kind: 'await' }];
+  const [host, agent, proxy, target] = ['a', 'b', 'c', 'd'].map(call);
   const having = (ops: object) =>
     ({ ...snapshot, context: { ...snapshot.context, ops } as InstanceContext }) as Snapshot;
-  return (
-    isTaken(having({ host, agent }), transition, answersTo([host, agent])) &&
-    !isTaken(having({ host: null, agent: null }), transition, answersTo([null]))
-  );
+  const all = having({
+    host,
+    agent: { ...agent, kind: 'await' },
+    proxy,
+    edge: { forward: target },
+  });
+  const none = having({ host: null, agent: null, proxy: null, edge: {} });
+  const answers = answersTo([host, agent, proxy, target].map((one) => one ?? null));
+  return isTaken(all, transition, answers) && !isTaken(none, transition, answersTo([null]));
 }
 
 /** Good and bad answers: whatever the guards of a machine may ask of one. */
@@ -201,15 +207,11 @@ function paramsOf(guard: unknown): object {
   return Object.assign({}, params, ...guards.map(paramsOf));
 }
 
-/** The call in flight that a region waits for: it is the one that would take its failure. */
-function callOf(snapshot: Snapshot, region: string): ExplainedRegion['waitsFor']['call'] {
-  for (const lane of ['host', 'agent'] as const) {
-    const op = snapshot.context.ops[lane];
-    if (!op) continue;
-    const failure = { type: 'effect.failed', opId: op.id, code: '', message: '', at: 0 };
-    const taken = takenBy(snapshot, { ...failure, retryable: false });
-    if (!taken.some(({ source }) => source.path[0] === region)) continue;
-    return { lane, kind: op.kind, since: op.since, upid: op.upid };
-  }
-  return null;
+/** The calls in flight that a region waits for: those whose failure it would take. */
+function callsOf(snapshot: Snapshot, region: string): ExplainedRegion['waitsFor']['calls'] {
+  return listCalls(snapshot.context.ops).flatMap(({ lane, op: { id: opId, ...op } }) => {
+    const failure = { type: 'effect.failed', opId, code: '', message: '', retryable: false, at: 0 };
+    const isTheirs = takenBy(snapshot, failure).some(({ source }) => source.path[0] === region);
+    return isTheirs ? [{ lane, ...op }] : [];
+  });
 }

@@ -60,6 +60,10 @@ const REFUSALS = {
     message: 'the container is on: stop it first, or delete with force=true',
     lift: 'stop it, or use force',
   },
+  nothing_to_publish: {
+    message: 'nothing is configured by which it could be reached',
+    lift: 'configure a third party of the edge for its kind',
+  },
   nothing_to_retry: { message: 'nothing has failed', lift: 'nothing needs to be done' },
   host_busy: {
     message: 'the state of the container is being found out: try again in a moment',
@@ -81,8 +85,12 @@ function refusalOf(snapshot: InstanceSnapshot, type: string): RefusalCode {
   if (type === 'retry.requested') {
     return snapshot.matches({ provisioning: 'failed' }) ? 'host_busy' : 'nothing_to_retry';
   }
-  if (snapshot.matches({ provisioning: 'failed' })) return 'provisioning_failed';
-  if (!snapshot.matches({ provisioning: 'ready' })) return 'provisioning_in_progress';
+  // What could not be made ready can be turned off, and nothing else.
+  if (snapshot.matches({ provisioning: 'failed' })) {
+    if (type !== 'stop.requested') return 'provisioning_failed';
+  } else if (!snapshot.matches({ provisioning: 'ready' })) return 'provisioning_in_progress';
+  if (type === 'publish.requested') return 'nothing_to_publish';
+  if (type === 'unpublish.requested') return 'no_change';
   if (host === ACHIEVED[type]) return 'no_change';
   if (host === 'absent') return 'container_absent';
   if (host === 'stopped') return 'host_not_running';

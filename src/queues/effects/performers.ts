@@ -2,6 +2,7 @@ import { type AgentOptions, createAgentPerformers } from './agent.ts';
 import { type CallOptions, createCalls } from './calls.ts';
 import { type CloneOptions, createClone } from './clone.ts';
 import { createDestroy } from './destroy.ts';
+import { createEdgePerformers, type EdgeOptions } from './edge.ts';
 import type { Performers } from './performer.ts';
 import { createPower, type PowerOptions } from './power.ts';
 
@@ -9,6 +10,7 @@ import { createPower, type PowerOptions } from './power.ts';
 export function createPerformers(options: {
   readonly host: CloneOptions & CallOptions & PowerOptions;
   readonly agent: AgentOptions;
+  readonly edge: EdgeOptions;
 }): Performers {
   return {
     'container.clone': createClone(options.host),
@@ -16,5 +18,6 @@ export function createPerformers(options: {
     ...createPower(options.host),
     'container.destroy': createDestroy(options.host),
     ...createAgentPerformers(options.agent),
+    ...createEdgePerformers(options.edge),
   };
 }

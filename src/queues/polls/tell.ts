@@ -10,8 +10,15 @@ interface Subject {
 
 export type Tell = (
   subject: Subject,
-  event: Extract<ToldEvent, { type: 'agent.observed' | 'host.observed' | 'address.found' }>,
+  event: Extract<ToldEvent, { type: Sighting }>,
 ) => Promise<void>;
+
+type Sighting =
+  | 'agent.observed'
+  | 'host.observed'
+  | 'address.found'
+  | 'proxy.observed'
+  | 'target.lost';
 
 /**
  * Tells an instance what was seen of it, unless it has stepped since it was compared: a game that

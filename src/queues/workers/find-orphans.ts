@@ -57,7 +57,12 @@ export function createOrphanFinder({ proxmox, instances, debts, ranges }: Orphan
       const { vmid, marker: instanceId } = one;
       const isOurs = instanceId !== null && archived.has(instanceId);
       if (isOurs) {
-        const why = { code: 'orphan', message: 'found on Proxmox after its instance was deleted' };
+        const why = {
+          kind: 'container',
+          subject: null,
+          code: 'orphan',
+          message: 'found on Proxmox after its instance was deleted',
+        };
         await debts.owe({ instanceId, vmid, ...why });
       }
       strays.push({ ...one, belongsTo: isOurs ? instanceId : null, isOwed: isOurs });

@@ -80,6 +80,11 @@ export type IdempotencyKey = Prisma.IdempotencyKeyModel
  */
 export type VmidReservation = Prisma.VmidReservationModel
 /**
+ * Model EdgePort
+ * A port at Traefik that is an instance's to use. It outlives the instance while anything is owed.
+ */
+export type EdgePort = Prisma.EdgePortModel
+/**
  * Model VmidCounter
  * The next VMID to try, one row for each range.
  */

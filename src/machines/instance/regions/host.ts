@@ -12,7 +12,14 @@ import {
   supersedeHost,
 } from '../power-steps.ts';
 import { instanceSetup } from '../setup.ts';
-import { at, beginHostOp, releaseHostLane, rememberTask, resetAttempts } from '../steps.ts';
+import {
+  at,
+  beginHostOp,
+  noteSetback,
+  releaseHostLane,
+  rememberTask,
+  resetAttempts,
+} from '../steps.ts';
 import type { Power } from '../types.ts';
 
 const seen = (power: Power) => ({ type: 'isSeen', params: { power } }) as const;
@@ -60,7 +67,11 @@ const isFailed = {
   target: '#instance.host.unknown',
   actions: failHost,
 } as const;
-const repeats = { guard: 'mayRepeatPower', target: '.pausing' } as const;
+const repeats = {
+  guard: 'mayRepeatPower',
+  target: '.pausing',
+  actions: noteSetback('host'),
+} as const;
 
 /** One call for power, repeated with pauses until the deadline of the state around it. */
 const started = {
@@ -141,7 +152,7 @@ export const host = instanceSetup.createStateConfig({
       description: 'On',
       always: { guard: 'isStopDemanded', target: 'stopping', actions: demandPower('stop') },
       on: {
-        'stop.requested': { guard: 'mayPower', target: 'stopping', actions: acceptPower('stop') },
+        'stop.requested': { guard: 'mayStop', target: 'stopping', actions: acceptPower('stop') },
         'restart.requested': {
           guard: 'mayPower',
           target: 'restarting',

@@ -1,4 +1,6 @@
+import { oweEdge, supersedeEdge } from '../edge-steps.ts';
 import { rememberAddress } from '../power-steps.ts';
+import { oweProxy } from '../proxy-steps.ts';
 import { instanceSetup } from '../setup.ts';
 import {
   acceptWish,
@@ -7,8 +9,10 @@ import {
   beginHostOp,
   failProvisioning,
   failProvisioningByHost,
+  noteSetback,
   oweContainer,
   releaseAgentLane,
+  releaseAllLanes,
   releaseHostLane,
   releaseLanes,
   rememberTask,
@@ -22,9 +26,19 @@ interface Scope {
   readonly event: InstanceEvent;
 }
 
+/** What the agent is to install; where it is published is none of its business. */
+function orderOf({ payload: { edge: _, proxy: __, ...order } }: InstanceContext) {
+  return order;
+}
+
 const nodeOf = ({ context, event }: Scope) =>
   event.type === 'container.cloned' ? event.node : context.node;
 
+const repeats = {
+  guard: 'mayRepeat',
+  target: '.pausing',
+  actions: noteSetback('provisioning'),
+} as const;
 const performAgain = { after: { provisioningPause: 'performing' } } as const;
 
 /**
@@ -59,7 +73,7 @@ export const provisioning = instanceSetup.createStateConfig({
           actions: [releaseHostLane, instanceSetup.assign({ node: nodeOf })],
         },
         'effect.failed': [
-          { guard: 'mayRepeat', target: '.pausing' },
+          repeats,
           { guard: 'isHostOp', target: 'failed', actions: failProvisioning('clone') },
         ],
         'delete.requested': 'deleting',
@@ -89,7 +103,7 @@ export const provisioning = instanceSetup.createStateConfig({
           actions: releaseHostLane,
         },
         'effect.failed': [
-          { guard: 'mayRepeat', target: '.pausing' },
+          repeats,
           { guard: 'isHostOp', target: 'failed', actions: failProvisioning('configure') },
         ],
         'delete.requested': 'deleting',
@@ -129,7 +143,7 @@ export const provisioning = instanceSetup.createStateConfig({
           actions: [releaseHostLane, rememberAddress],
         },
         'effect.failed': [
-          { guard: 'mayRepeat', target: '.pausing' },
+          repeats,
           { guard: 'isHostOp', target: 'failed', actions: failProvisioning('address') },
         ],
         'delete.requested': { target: 'deleting', actions: releaseHostLane },
@@ -147,7 +161,7 @@ export const provisioning = instanceSetup.createStateConfig({
             ip: context.ip ?? '',
             ctype: context.ctype,
             ports: context.allocatedPorts,
-            payload: context.payload,
+            payload: orderOf(context),
           })),
         },
         pausing: { entry: releaseAgentLane, ...performAgain },
@@ -164,7 +178,7 @@ export const provisioning = instanceSetup.createStateConfig({
           actions: releaseAgentLane,
         },
         'effect.failed': [
-          { guard: 'mayRepeat', target: '.pausing' },
+          repeats,
           { guard: 'isAgentOp', target: 'failed', actions: failProvisioning('install') },
         ],
         'delete.requested': 'deleting',
@@ -189,7 +203,7 @@ export const provisioning = instanceSetup.createStateConfig({
       ],
       on: {
         'effect.failed': [
-          { guard: 'mayRepeat', target: '.pausing' },
+          repeats,
           { guard: 'isAgentOp', target: 'failed', actions: failProvisioning('ready') },
         ],
         'delete.requested': 'deleting',
@@ -245,22 +259,29 @@ export const provisioning = instanceSetup.createStateConfig({
             'task.started': { guard: 'isHostOp', actions: rememberTask },
             'container.destroyed': {
               guard: 'isHostOp',
-              target: '#instance.provisioning.deleted',
-              actions: [releaseLanes, succeed],
+              target: 'releasing',
+              actions: releaseLanes,
             },
             'effect.failed': [
-              { guard: 'mayRepeat', target: '.pausing' },
-              {
-                guard: 'isHostOp',
-                target: '#instance.provisioning.deleted',
-                actions: [oweContainer, releaseLanes, succeed],
-              },
+              repeats,
+              { guard: 'isHostOp', target: 'releasing', actions: [oweContainer, releaseLanes] },
             ],
           },
           after: {
-            destroyDeadline: {
+            destroyDeadline: { target: 'releasing', actions: [oweContainer, releaseLanes] },
+          },
+        },
+        releasing: {
+          description: 'Waits until nothing of it is known outside, or all of that is owed',
+          always: {
+            guard: 'isUnpublished',
+            target: '#instance.provisioning.deleted',
+            actions: succeed,
+          },
+          after: {
+            releaseDeadline: {
               target: '#instance.provisioning.deleted',
-              actions: [oweContainer, releaseLanes, succeed],
+              actions: [...oweEdge, ...oweProxy, releaseAllLanes, supersedeEdge, succeed],
             },
           },
         },

@@ -404,6 +404,7 @@ export const ModelName = {
   Timer: 'Timer',
   IdempotencyKey: 'IdempotencyKey',
   VmidReservation: 'VmidReservation',
+  EdgePort: 'EdgePort',
   VmidCounter: 'VmidCounter',
   DeletedInstance: 'DeletedInstance',
   Debt: 'Debt',
@@ -424,7 +425,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "containerInstance" | "journal" | "journalHead" | "effect" | "timer" | "idempotencyKey" | "vmidReservation" | "vmidCounter" | "deletedInstance" | "debt" | "user" | "operation"
+    modelProps: "containerInstance" | "journal" | "journalHead" | "effect" | "timer" | "idempotencyKey" | "vmidReservation" | "edgePort" | "vmidCounter" | "deletedInstance" | "debt" | "user" | "operation"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -946,6 +947,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    EdgePort: {
+      payload: Prisma.$EdgePortPayload<ExtArgs>
+      fields: Prisma.EdgePortFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.EdgePortFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EdgePortPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.EdgePortFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EdgePortPayload>
+        }
+        findFirst: {
+          args: Prisma.EdgePortFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EdgePortPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.EdgePortFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EdgePortPayload>
+        }
+        findMany: {
+          args: Prisma.EdgePortFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EdgePortPayload>[]
+        }
+        create: {
+          args: Prisma.EdgePortCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EdgePortPayload>
+        }
+        createMany: {
+          args: Prisma.EdgePortCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.EdgePortCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EdgePortPayload>[]
+        }
+        delete: {
+          args: Prisma.EdgePortDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EdgePortPayload>
+        }
+        update: {
+          args: Prisma.EdgePortUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EdgePortPayload>
+        }
+        deleteMany: {
+          args: Prisma.EdgePortDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.EdgePortUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.EdgePortUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EdgePortPayload>[]
+        }
+        upsert: {
+          args: Prisma.EdgePortUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$EdgePortPayload>
+        }
+        aggregate: {
+          args: Prisma.EdgePortAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateEdgePort>
+        }
+        groupBy: {
+          args: Prisma.EdgePortGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.EdgePortGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.EdgePortCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.EdgePortCountAggregateOutputType> | number
+        }
+      }
+    }
     VmidCounter: {
       payload: Prisma.$VmidCounterPayload<ExtArgs>
       fields: Prisma.VmidCounterFieldRefs
@@ -1448,6 +1523,16 @@ export const VmidReservationScalarFieldEnum = {
 export type VmidReservationScalarFieldEnum = (typeof VmidReservationScalarFieldEnum)[keyof typeof VmidReservationScalarFieldEnum]
 
 
+export const EdgePortScalarFieldEnum = {
+  protocol: 'protocol',
+  port: 'port',
+  instanceId: 'instanceId',
+  createdAt: 'createdAt'
+} as const
+
+export type EdgePortScalarFieldEnum = (typeof EdgePortScalarFieldEnum)[keyof typeof EdgePortScalarFieldEnum]
+
+
 export const VmidCounterScalarFieldEnum = {
   range: 'range',
   next: 'next'
@@ -1482,6 +1567,7 @@ export const DebtScalarFieldEnum = {
   kind: 'kind',
   code: 'code',
   message: 'message',
+  subject: 'subject',
   attempts: 'attempts',
   createdAt: 'createdAt',
   triedAt: 'triedAt'
@@ -1823,6 +1909,7 @@ export type GlobalOmitConfig = {
   timer?: Prisma.TimerOmit
   idempotencyKey?: Prisma.IdempotencyKeyOmit
   vmidReservation?: Prisma.VmidReservationOmit
+  edgePort?: Prisma.EdgePortOmit
   vmidCounter?: Prisma.VmidCounterOmit
   deletedInstance?: Prisma.DeletedInstanceOmit
   debt?: Prisma.DebtOmit

@@ -58,6 +58,7 @@ export const ModelName = {
   Timer: 'Timer',
   IdempotencyKey: 'IdempotencyKey',
   VmidReservation: 'VmidReservation',
+  EdgePort: 'EdgePort',
   VmidCounter: 'VmidCounter',
   DeletedInstance: 'DeletedInstance',
   Debt: 'Debt',
@@ -174,6 +175,16 @@ export const VmidReservationScalarFieldEnum = {
 export type VmidReservationScalarFieldEnum = (typeof VmidReservationScalarFieldEnum)[keyof typeof VmidReservationScalarFieldEnum]
 
 
+export const EdgePortScalarFieldEnum = {
+  protocol: 'protocol',
+  port: 'port',
+  instanceId: 'instanceId',
+  createdAt: 'createdAt'
+} as const
+
+export type EdgePortScalarFieldEnum = (typeof EdgePortScalarFieldEnum)[keyof typeof EdgePortScalarFieldEnum]
+
+
 export const VmidCounterScalarFieldEnum = {
   range: 'range',
   next: 'next'
@@ -208,6 +219,7 @@ export const DebtScalarFieldEnum = {
   kind: 'kind',
   code: 'code',
   message: 'message',
+  subject: 'subject',
   attempts: 'attempts',
   createdAt: 'createdAt',
   triedAt: 'triedAt'

@@ -67,6 +67,7 @@ export type DebtCountAggregateOutputType = {
   kind: number
   code: number
   message: number
+  subject: number
   attempts: number
   createdAt: number
   triedAt: number
@@ -115,6 +116,7 @@ export type DebtCountAggregateInputType = {
   kind?: true
   code?: true
   message?: true
+  subject?: true
   attempts?: true
   createdAt?: true
   triedAt?: true
@@ -214,6 +216,7 @@ export type DebtGroupByOutputType = {
   kind: string
   code: string
   message: string
+  subject: runtime.JsonValue | null
   attempts: number
   createdAt: Date
   triedAt: Date
@@ -249,6 +252,7 @@ export type DebtWhereInput = {
   kind?: Prisma.StringFilter<"Debt"> | string
   code?: Prisma.StringFilter<"Debt"> | string
   message?: Prisma.StringFilter<"Debt"> | string
+  subject?: Prisma.JsonNullableFilter<"Debt">
   attempts?: Prisma.IntFilter<"Debt"> | number
   createdAt?: Prisma.DateTimeFilter<"Debt"> | Date | string
   triedAt?: Prisma.DateTimeFilter<"Debt"> | Date | string
@@ -261,6 +265,7 @@ export type DebtOrderByWithRelationInput = {
   kind?: Prisma.SortOrder
   code?: Prisma.SortOrder
   message?: Prisma.SortOrder
+  subject?: Prisma.SortOrderInput | Prisma.SortOrder
   attempts?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   triedAt?: Prisma.SortOrder
@@ -276,6 +281,7 @@ export type DebtWhereUniqueInput = Prisma.AtLeast<{
   kind?: Prisma.StringFilter<"Debt"> | string
   code?: Prisma.StringFilter<"Debt"> | string
   message?: Prisma.StringFilter<"Debt"> | string
+  subject?: Prisma.JsonNullableFilter<"Debt">
   attempts?: Prisma.IntFilter<"Debt"> | number
   createdAt?: Prisma.DateTimeFilter<"Debt"> | Date | string
   triedAt?: Prisma.DateTimeFilter<"Debt"> | Date | string
@@ -288,6 +294,7 @@ export type DebtOrderByWithAggregationInput = {
   kind?: Prisma.SortOrder
   code?: Prisma.SortOrder
   message?: Prisma.SortOrder
+  subject?: Prisma.SortOrderInput | Prisma.SortOrder
   attempts?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   triedAt?: Prisma.SortOrder
@@ -308,6 +315,7 @@ export type DebtScalarWhereWithAggregatesInput = {
   kind?: Prisma.StringWithAggregatesFilter<"Debt"> | string
   code?: Prisma.StringWithAggregatesFilter<"Debt"> | string
   message?: Prisma.StringWithAggregatesFilter<"Debt"> | string
+  subject?: Prisma.JsonNullableWithAggregatesFilter<"Debt">
   attempts?: Prisma.IntWithAggregatesFilter<"Debt"> | number
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"Debt"> | Date | string
   triedAt?: Prisma.DateTimeWithAggregatesFilter<"Debt"> | Date | string
@@ -320,6 +328,7 @@ export type DebtCreateInput = {
   kind: string
   code: string
   message: string
+  subject?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   attempts?: number
   createdAt?: Date | string
   triedAt?: Date | string
@@ -332,6 +341,7 @@ export type DebtUncheckedCreateInput = {
   kind: string
   code: string
   message: string
+  subject?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   attempts?: number
   createdAt?: Date | string
   triedAt?: Date | string
@@ -344,6 +354,7 @@ export type DebtUpdateInput = {
   kind?: Prisma.StringFieldUpdateOperationsInput | string
   code?: Prisma.StringFieldUpdateOperationsInput | string
   message?: Prisma.StringFieldUpdateOperationsInput | string
+  subject?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   attempts?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   triedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -356,6 +367,7 @@ export type DebtUncheckedUpdateInput = {
   kind?: Prisma.StringFieldUpdateOperationsInput | string
   code?: Prisma.StringFieldUpdateOperationsInput | string
   message?: Prisma.StringFieldUpdateOperationsInput | string
+  subject?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   attempts?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   triedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -368,6 +380,7 @@ export type DebtCreateManyInput = {
   kind: string
   code: string
   message: string
+  subject?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   attempts?: number
   createdAt?: Date | string
   triedAt?: Date | string
@@ -380,6 +393,7 @@ export type DebtUpdateManyMutationInput = {
   kind?: Prisma.StringFieldUpdateOperationsInput | string
   code?: Prisma.StringFieldUpdateOperationsInput | string
   message?: Prisma.StringFieldUpdateOperationsInput | string
+  subject?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   attempts?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   triedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -392,6 +406,7 @@ export type DebtUncheckedUpdateManyInput = {
   kind?: Prisma.StringFieldUpdateOperationsInput | string
   code?: Prisma.StringFieldUpdateOperationsInput | string
   message?: Prisma.StringFieldUpdateOperationsInput | string
+  subject?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   attempts?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   triedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -404,6 +419,7 @@ export type DebtCountOrderByAggregateInput = {
   kind?: Prisma.SortOrder
   code?: Prisma.SortOrder
   message?: Prisma.SortOrder
+  subject?: Prisma.SortOrder
   attempts?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   triedAt?: Prisma.SortOrder
@@ -452,6 +468,7 @@ export type DebtSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = r
   kind?: boolean
   code?: boolean
   message?: boolean
+  subject?: boolean
   attempts?: boolean
   createdAt?: boolean
   triedAt?: boolean
@@ -464,6 +481,7 @@ export type DebtSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensio
   kind?: boolean
   code?: boolean
   message?: boolean
+  subject?: boolean
   attempts?: boolean
   createdAt?: boolean
   triedAt?: boolean
@@ -476,6 +494,7 @@ export type DebtSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensio
   kind?: boolean
   code?: boolean
   message?: boolean
+  subject?: boolean
   attempts?: boolean
   createdAt?: boolean
   triedAt?: boolean
@@ -488,12 +507,13 @@ export type DebtSelectScalar = {
   kind?: boolean
   code?: boolean
   message?: boolean
+  subject?: boolean
   attempts?: boolean
   createdAt?: boolean
   triedAt?: boolean
 }
 
-export type DebtOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "instanceId" | "vmid" | "kind" | "code" | "message" | "attempts" | "createdAt" | "triedAt", ExtArgs["result"]["debt"]>
+export type DebtOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "instanceId" | "vmid" | "kind" | "code" | "message" | "subject" | "attempts" | "createdAt" | "triedAt", ExtArgs["result"]["debt"]>
 
 export type $DebtPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Debt"
@@ -505,6 +525,10 @@ export type $DebtPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs =
     kind: string
     code: string
     message: string
+    /**
+     * What to remove, where the VMID does not say.
+     */
+    subject: runtime.JsonValue | null
     attempts: number
     createdAt: Date
     triedAt: Date
@@ -937,6 +961,7 @@ export interface DebtFieldRefs {
   readonly kind: Prisma.FieldRef<"Debt", 'String'>
   readonly code: Prisma.FieldRef<"Debt", 'String'>
   readonly message: Prisma.FieldRef<"Debt", 'String'>
+  readonly subject: Prisma.FieldRef<"Debt", 'Json'>
   readonly attempts: Prisma.FieldRef<"Debt", 'Int'>
   readonly createdAt: Prisma.FieldRef<"Debt", 'DateTime'>
   readonly triedAt: Prisma.FieldRef<"Debt", 'DateTime'>

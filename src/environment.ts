@@ -1,0 +1,147 @@
+import { z } from 'zod';
+
+const port = z.coerce.number().int().min(0).max(65_535);
+const positive = z.coerce.number().int().positive();
+const flag = z.stringbool();
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter(Boolean),
+);
+const secret = z.string().min(16);
+const url = z.url({ protocol: /^https?$/ });
+const vmid = z.coerce.number().int().min(100).max(999_999_999);
+
+/** `<game>=<protocol>:<first>-<last>`, by comma. */
+const entryPoints = list.transform((items, context) =>
+  Object.fromEntries(
+    items.flatMap((item) => {
+      const found = /^([a-z0-9-]+)=(tcp|udp):(\d{1,5})(?:-(\d{1,5}))?$/.exec(item);
+      const [, game = '', protocol, first, last = first] = found ?? [];
+      const [min, max] = [Number(first), Number(last)];
+      if (found && min > 0 && min <= max && max <= 65_535) {
+        return [[game, { protocol: protocol as 'tcp' | 'udp', min, max }] as const];
+      }
+      const message = `expected game=protocol:first-last, found ${JSON.stringify(item)}`;
+      context.issues.push({ code: 'custom', message, input: item });
+      return [];
+    }),
+  ),
+);
+
+/** Every variable, with one line of meaning each: `.env.example` says the same, by a test. */
+export const ENVIRONMENT = z.object({
+  ROLE: z.enum(['api', 'worker', 'all']).default('all').describe('What this process does'),
+  HOST: z.string().default('127.0.0.1').describe('Address that the API listens on'),
+  PORT: port.default(4000).describe('Port that the API listens on; 0 picks a free one'),
+  CORS_ORIGINS: list.prefault('http://localhost:3000').describe('Origins of browsers, by comma'),
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+    .default('info')
+    .describe('Least severe log line to print'),
+  SHUTDOWN_GRACE_MS: positive.default(10_000).describe('Time to end in, after SIGTERM'),
+  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).describe('PostgreSQL, the truth'),
+  DATABASE_CONNECTIONS_MAX: positive.default(12).describe('Connections of this process'),
+  REDIS_URL: z.url({ protocol: /^rediss?$/ }).describe('Redis, which may lose everything'),
+  REDIS_PREFIX: z
+    .string()
+    .regex(/^[\w-]+$/)
+    .default('zpack')
+    .describe('First part of every key'),
+  REDIS_MIRROR_PREFIX: z
+    .string()
+    .default('')
+    .describe('Put before the keys that others may read: hostop:<vmid>'),
+  PROXMOX_URL: z.url({ protocol: /^https$/ }).describe('Proxmox API, e.g. https://pve1:8006'),
+  PROXMOX_TOKEN_ID: z
+    .string()
+    .regex(/^[^@]+@[^!]+![^!]+$/, 'expected user@realm!token')
+    .describe('API token'),
+  PROXMOX_TOKEN_SECRET: z.string().min(1).describe('Secret of the API token'),
+  PROXMOX_CA_FILE: z.string().optional().describe('PEM file of the authority to trust'),
+  PROXMOX_INSECURE_TLS: flag.default(false).describe('Accept any certificate (not in production)'),
+  PROXMOX_TIMEOUT_MS: positive.default(10_000).describe('Longest wait for one Proxmox answer'),
+  PROXMOX_POLL_MS: positive.default(500).describe('Pause between two looks at a task'),
+  AGENT_TEMPLATE_VMID: vmid.describe('Template that every container is cloned from'),
+  GAME_BRIDGE: z.string().default('vmbr3').describe('Network bridge of game containers'),
+  DEV_BRIDGE: z.string().default('vmbr2').describe('Network bridge of dev containers'),
+  VMID_GAME_MIN: vmid.default(5000).describe('First VMID of game containers'),
+  VMID_GAME_MAX: vmid.default(5999).describe('Last VMID of game containers'),
+  VMID_DEV_MIN: vmid.default(6000).describe('First VMID of dev containers'),
+  VMID_DEV_MAX: vmid.default(6999).describe('Last VMID of dev containers'),
+  ADDRESS_TIMEOUT_MS: positive.default(110_000).describe('Longest wait for an address by DHCP'),
+  STOP_TIMEOUT_S: positive
+    .max(300)
+    .default(60)
+    .describe('Time to shut down in, before the plug is pulled'),
+  ZLH_AGENT_PORT: port.default(18_888).describe('Port of the agent in each container'),
+  ZLH_AGENT_TOKEN: z.string().optional().describe('Bearer token of the agents, if they want one'),
+  GAME_RESTARTS_MAX: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .default(3)
+    .describe('How often a game that dies is started again by itself, within the window'),
+  GAME_RESTARTS_WINDOW_MS: positive.default(600_000).describe('The window of GAME_RESTARTS_MAX'),
+  PROXMOX_NODE_CONCURRENCY: positive
+    .default(8)
+    .describe('Changes of power that one Proxmox node works on at a time'),
+  AGENT_TIMEOUT_MS: positive.default(5_000).describe('Longest wait for one answer of an agent'),
+  AGENT_POLL_MS: positive.default(500).describe('Pause between two looks at an installing agent'),
+  AGENT_BOOT_TIMEOUT_MS: positive.default(90_000).describe('Time for an agent to start listening'),
+  READY_TIMEOUT_MS: positive.default(600_000).describe('Time for an installation to become ready'),
+  POLL_INTERVAL_MS: positive.default(5_000).describe('Pause between two polls of an agent'),
+  POLL_SHARDS: positive.max(64).default(8).describe('Parts that agents are polled in, by turns'),
+  POLL_TIMEOUT_MS: positive.default(2_000).describe('Longest wait for an agent in one poll'),
+  POLL_CONCURRENCY: positive.default(256).describe('Polls in flight, of agents that answer'),
+  POLL_MISSES: positive.default(3).describe('Polls without an answer that make it unreachable'),
+  HOST_SWEEP_MS: positive.default(5_000).describe('Pause between two looks at all containers'),
+  EVENTS_BEHIND_MAX: positive.default(10_000).describe('Events that a stream resumes over'),
+  JWT_SECRET: z.string().min(32).describe('Key that signs access tokens, 32 characters or more'),
+  JWT_ISSUER: z.string().default('zpack').describe('Issuer named in tokens'),
+  ACCESS_TOKEN_TTL_S: positive.default(43_200).describe('Life of an access token'),
+  METRICS_TOKEN: secret.optional().describe('Bearer token of /metrics; else only this machine may'),
+  METRICS_PORT: port.optional().describe('Port of /metrics in a process without API; else none'),
+  PROM_SD_TOKEN: secret.optional().describe('Bearer token of /sd/exporters; else there is none'),
+  EDGE_IP: z
+    .ipv4()
+    .optional()
+    .describe('Address of the edge inside, for internal DNS and forwards'),
+  PUBLIC_IP: z.ipv4().optional().describe('Address of the edge outside, for public DNS'),
+  EDGE_TIMEOUT_MS: positive.default(10_000).describe('Longest wait for one answer of the edge'),
+  EDGE_RECONCILE_MS: positive.default(15_000).describe('Pause between two looks at the bridge'),
+  DNS_RECONCILE_MS: positive.default(300_000).describe('Pause between two looks at all of DNS'),
+  TECHNITIUM_URL: url.optional().describe('Internal DNS (Technitium); none if it is left out'),
+  TECHNITIUM_TOKEN: z.string().optional().describe('Its API token'),
+  TECHNITIUM_ZONE: z.string().optional().describe('The zone that is ours there'),
+  TECHNITIUM_CA_FILE: z.string().optional().describe('PEM file of the authority to trust'),
+  CLOUDFLARE_URL: url
+    .default('https://api.cloudflare.com/client/v4')
+    .describe('API of public DNS (Cloudflare)'),
+  CLOUDFLARE_TOKEN: z.string().optional().describe('Its API token; no public DNS if left out'),
+  CLOUDFLARE_ZONE_ID: z.string().optional().describe('Number of the zone that is ours there'),
+  CLOUDFLARE_ZONE: z.string().optional().describe('Name of that zone'),
+  OPNSENSE_URL: url.optional().describe('Firewall that forwards ports; none if it is left out'),
+  OPNSENSE_KEY: z.string().optional().describe('Key of its API'),
+  OPNSENSE_SECRET: z.string().optional().describe('Secret of that key'),
+  OPNSENSE_INTERFACE: z.string().default('wan').describe('Interface that players come in by'),
+  OPNSENSE_DESTINATION: z.string().default('wanip').describe('Address there, or its alias'),
+  OPNSENSE_CA_FILE: z.string().optional().describe('PEM file of the authority to trust'),
+  VELOCITY_URL: url.optional().describe('Bridge of the Minecraft proxy; none if it is left out'),
+  VELOCITY_SECRET: secret.optional().describe('Secret shared with the bridge'),
+  VELOCITY_PORT: port.default(25_565).describe('Port of the proxy that players connect to'),
+  PROXY_REPORTS_PER_S: positive.default(1_000).describe('Reports of the bridge that we take'),
+  TRAEFIK_TOKEN: secret.optional().describe('Bearer token of /internal/traefik/dynamic'),
+  TRAEFIK_ENTRYPOINTS: entryPoints
+    .optional()
+    .describe('Ports of each game at Traefik, as terraria=tcp:7777-7786,valheim=udp:2456-2465'),
+  TRAEFIK_FILE: z.string().optional().describe('File to write the routes to, beside that'),
+  TRAEFIK_POLL_TIMEOUT_MS: positive
+    .default(15_000)
+    .describe('Longest time between two polls of Traefik'),
+  EFFECT_CONCURRENCY: positive.default(64).describe('Effects in flight, for each third party'),
+  EFFECT_LEASE_MS: positive.default(9_000).describe('After this, a dead worker is succeeded'),
+});
+
+export type Environment = z.output<typeof ENVIRONMENT>;

@@ -1,0 +1,75 @@
+import type { Pool } from 'pg';
+
+import type { Target } from '../machines/instance/edge-types.ts';
+import { toStorageError } from './failures.ts';
+
+/** An instance that is reached through Velocity, and where its actor believes its name leads. */
+export interface ProxyTarget {
+  readonly id: string;
+  readonly version: number;
+  readonly serverName: string;
+  /** null: nowhere, as far as we know. */
+  readonly address: string | null;
+  readonly port: number | null;
+  /** Of its proxy region; null while a call of ours is in flight. */
+  readonly state: string | null;
+}
+
+/** An instance with targets at third parties. */
+export interface PublishedTarget {
+  readonly id: string;
+  readonly vmid: number;
+  readonly version: number;
+  readonly ip: string | null;
+  readonly hostname: string;
+  readonly targets: readonly Target[];
+  /** No call to a target is in flight. */
+  readonly isAtRest: boolean;
+}
+
+/** What comparisons with third parties start from. Each is one query. */
+export interface EdgeTargets {
+  listProxied(): Promise<readonly ProxyTarget[]>;
+  listPublished(): Promise<readonly PublishedTarget[]>;
+  /** Which of these names were an instance's that lives no more. */
+  filterArchivedNames(names: readonly string[]): Promise<readonly string[]>;
+}
+
+const FROM = `FROM container_instance c
+  CROSS JOIN LATERAL jsonb_to_record(c.snapshot) AS s (value jsonb, context jsonb)`;
+
+const PROXIED = `SELECT c.id, c.version, p ->> 'serverName' AS "serverName",
+    p -> 'registration' ->> 'address' AS address,
+    (p -> 'registration' ->> 'port')::int AS port,
+    s.value ->> 'proxy' AS state
+  ${FROM}
+  CROSS JOIN LATERAL (SELECT s.context -> 'payload' -> 'proxy') AS x (p)
+  WHERE jsonb_typeof(p) = 'object'`;
+
+const PUBLISHED = `SELECT c.id, c.vmid, c.version, c.ip, c.hostname, e -> 'targets' AS targets,
+    s.context -> 'ops' -> 'edge' = '{}' AS "isAtRest"
+  ${FROM}
+  CROSS JOIN LATERAL (SELECT s.context -> 'payload' -> 'edge') AS x (e)
+  WHERE jsonb_typeof(e) = 'object'
+  ORDER BY c.vmid`;
+
+const ARCHIVED = 'SELECT DISTINCT hostname FROM deleted_instance WHERE lower(hostname) = ANY ($1)';
+
+export function createEdgeTargets(pool: Pool): EdgeTargets {
+  async function list<Row extends object>(name: string, text: string, values: unknown[] = []) {
+    try {
+      return (await pool.query<Row>({ name, text, values })).rows;
+    } catch (error) {
+      throw toStorageError(error, name);
+    }
+  }
+  return {
+    listProxied: () => list<ProxyTarget>('list_proxied', PROXIED),
+    listPublished: () => list<PublishedTarget>('list_published', PUBLISHED),
+    async filterArchivedNames(names) {
+      const lower = names.map((name) => name.toLowerCase());
+      const rows = await list<{ hostname: string }>('filter_archived_names', ARCHIVED, [lower]);
+      return rows.map(({ hostname }) => hostname);
+    },
+  };
+}
