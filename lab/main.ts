@@ -36,7 +36,10 @@ async function main(): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => stop.abort());
   }
+  const port = values.port ?? String(await portOrFree(PORT));
+  const url = `http://127.0.0.1:${port}`;
   await using world = await startWorld({
+    apiUrl: url,
     dataDir: values.data,
     cacheDir: `${ROOT}.cache`,
     isFresh: values.fresh,
@@ -49,8 +52,6 @@ async function main(): Promise<void> {
     const args = ['--id', id, '--email', email, '--username', username, '--role', role];
     await run('scripts/account.ts', args, world, { ACCOUNT_PASSWORD: PASSWORD });
   }
-  const port = values.port ?? String(await portOrFree(PORT));
-  const url = `http://127.0.0.1:${port}`;
   const logFile = `${values.data}/api.log`;
   await using api = await startLeashed({
     command: process.execPath,
@@ -66,7 +67,7 @@ async function main(): Promise<void> {
       throw error;
     },
   );
-  process.stdout.write(welcome(url, logFile));
+  process.stdout.write(welcome(url, logFile, world));
   // The services do not keep us alive, so that a forgotten one cannot: we ourselves wait.
   const staying = setInterval(() => {}, 60_000);
   await Promise.race([api.exited, once(stop.signal, 'abort')]);
@@ -116,10 +117,11 @@ async function portOrFree(wanted: number): Promise<number> {
   return taken ? freePort() : wanted;
 }
 
-function welcome(url: string, logFile: string): string {
+function welcome(url: string, logFile: string, { edge }: World): string {
   return `
 ZPack is running at ${url}  (API reference: ${url}/docs)
 Accounts: demo / ${PASSWORD} (customer), admin / ${PASSWORD} (administrator)
+Players of Minecraft come in at ${edge.velocity.host}:${edge.velocity.gamePort}, by the name of their server
 Log: ${logFile}
 
 Sign in; create a Minecraft server and wait until it is ready; look at it; delete it:

@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 
+import { type EdgeWorld, keepSecret, startEdge } from './edge.ts';
 import { type Proxmox, startProxmox } from './proxmox/server.ts';
 import { type Postgres, startPostgres } from './services/postgres.ts';
 import { type Redis, startRedis } from './services/redis.ts';
@@ -11,6 +11,8 @@ export interface WorldOptions {
   readonly cacheDir: string;
   /** Begins anew: everything that earlier runs left in `dataDir` is removed. */
   readonly isFresh: boolean;
+  /** Where the API will listen. */
+  readonly apiUrl: string;
   readonly databaseUrl?: string | undefined;
   readonly redisUrl?: string | undefined;
   readonly log: (line: string) => void;
@@ -21,8 +23,12 @@ export interface World extends AsyncDisposable {
   readonly postgres: Postgres;
   readonly redis: Redis;
   readonly proxmox: Proxmox;
+  readonly edge: EdgeWorld;
   readonly environment: Readonly<Record<string, string>>;
 }
+
+/** Where players look if a name says nothing else. */
+const MINECRAFT_PORT = 25_565;
 
 export async function startWorld(options: WorldOptions): Promise<World> {
   const { cacheDir, isFresh, databaseUrl, redisUrl, log } = options;
@@ -34,9 +40,12 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   const redis = opened.use(
     await startRedis({ dataDir: join(dataDir, 'redis'), cacheDir, redisUrl, log }),
   );
-  const agentToken = await keep(join(dataDir, 'agent-token'));
+  const agentToken = await keepSecret(join(dataDir, 'agent-token'));
   const proxmox = opened.use(
     await startProxmox({ dataDir: join(dataDir, 'proxmox'), agentToken, log }),
+  );
+  const edge = opened.use(
+    await startEdge({ dataDir, apiUrl: options.apiUrl, gamePort: MINECRAFT_PORT }),
   );
   const caFile = join(dataDir, 'proxmox-ca.pem');
   await writeFile(caFile, proxmox.ca);
@@ -49,23 +58,16 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     PROXMOX_CA_FILE: caFile,
     AGENT_TEMPLATE_VMID: String(proxmox.templateVmid),
     ZLH_AGENT_TOKEN: agentToken,
-    JWT_SECRET: await keep(join(dataDir, 'jwt-secret')),
+    ...edge.environment,
+    JWT_SECRET: await keepSecret(join(dataDir, 'jwt-secret')),
   };
   const closing = opened.move();
   return {
     postgres,
     redis,
     proxmox,
+    edge,
     environment,
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   };
-}
-
-/** A secret of this lab, made once. */
-async function keep(file: string): Promise<string> {
-  const known = await readFile(file, 'utf8').catch(() => null);
-  if (known) return known;
-  const secret = randomBytes(24).toString('hex');
-  await writeFile(file, secret, { mode: 0o600 });
-  return secret;
 }
