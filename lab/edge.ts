@@ -75,7 +75,7 @@ export async function startEdge(options: EdgeWorldOptions): Promise<EdgeWorld> {
     TECHNITIUM_URL: technitium.url.href,
     TECHNITIUM_TOKEN: technitium.token,
     TECHNITIUM_ZONE: technitium.zone,
-    CLOUDFLARE_URL: `${cloudflare.url.href.replace(/\/$/, '')}/client/v4`,
+    CLOUDFLARE_URL: cloudflare.url.href,
     CLOUDFLARE_TOKEN: cloudflare.token,
     CLOUDFLARE_ZONE_ID: cloudflare.zoneId,
     CLOUDFLARE_ZONE: cloudflare.zone,
