@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { type Cloudflare, startCloudflare } from './cloudflare/server.ts';
 import { type Opnsense, startOpnsense } from './opnsense/server.ts';
 import type { EntryPoints } from './router/configuration.ts';
-import { type Router, startRouter } from './router/router.ts';
+import { type Router, type RouterOptions, startRouter } from './router/router.ts';
 import { startTechnitium, type Technitium } from './technitium/server.ts';
 import { startVelocity, type Velocity } from './velocity/velocity.ts';
 
@@ -60,15 +60,12 @@ export async function startEdge(options: EdgeWorldOptions): Promise<EdgeWorld> {
       ...(pingMs !== undefined && { pingMs }),
     }),
   );
-  const ranges = await chooseRanges();
-  const router = opened.use(
-    await startRouter({
-      url: `${apiUrl}/internal/traefik/dynamic`,
-      token: routerToken,
-      entryPoints: entryPointsOf(ranges),
-      ...(pollMs !== undefined && { pollMs }),
-    }),
-  );
+  const { router, ranges } = await openRouter({
+    url: `${apiUrl}/internal/traefik/dynamic`,
+    token: routerToken,
+    ...(pollMs !== undefined && { pollMs }),
+  });
+  opened.use(router);
   const environment = {
     EDGE_IP: HERE,
     PUBLIC_IP: HERE,
@@ -103,14 +100,33 @@ interface Range {
   readonly min: number;
 }
 
+const ATTEMPTS_MAX = 20;
+
+/** Somebody may take a port between the look and the opening: then others are chosen. */
+async function openRouter(
+  options: Omit<RouterOptions, 'entryPoints'>,
+): Promise<{ router: Router; ranges: readonly Range[] }> {
+  for (let attempt = 1; ; attempt += 1) {
+    const ranges = await chooseRanges({ areUsual: attempt === 1 });
+    try {
+      const entryPoints = entryPointsOf(ranges);
+      return { router: await startRouter({ ...options, entryPoints }), ranges };
+    } catch (error) {
+      const isTaken = (error as { code?: string }).code === 'EADDRINUSE';
+      if (!isTaken || attempt === ATTEMPTS_MAX) throw error;
+    }
+  }
+}
+
+const anyPort = () => 20_000 + (randomBytes(2).readUInt16BE() % 10_000);
+
 /** The ports that the games are known by, or others if somebody here uses them. */
-async function chooseRanges(): Promise<readonly Range[]> {
+async function chooseRanges({ areUsual }: { areUsual: boolean }): Promise<readonly Range[]> {
   const chosen: Range[] = [];
   const taken = new Set<number>();
   for (const [game, { protocol, port }] of Object.entries(GAMES)) {
-    let min: number = port;
-    while (!(await areFree({ protocol, min }, taken)))
-      min = 20_000 + (randomBytes(2).readUInt16BE() % 10_000);
+    let min: number = areUsual ? port : anyPort();
+    while (!(await areFree({ protocol, min }, taken))) min = anyPort();
     for (let offset = 0; offset < PORTS_EACH; offset += 1) taken.add(min + offset);
     chosen.push({ game, protocol, min });
   }
@@ -129,10 +145,10 @@ async function areFree(
 
 async function isFree(port: number, protocol: Range['protocol']): Promise<boolean> {
   const socket = protocol === 'tcp' ? createServer() : createSocket('udp4');
-  const outcome = Promise.race([
-    once(socket, 'listening').then(() => true),
-    once(socket, 'error').then(() => false),
-  ]);
+  const outcome = once(socket, 'listening').then(
+    () => true,
+    () => false,
+  );
   if (socket instanceof Server) socket.listen(port, HERE);
   else socket.bind(port, HERE);
   const isOpen = await outcome;
