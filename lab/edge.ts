@@ -20,6 +20,8 @@ export interface EdgeWorldOptions {
   readonly gamePort?: number;
   readonly pingMs?: number;
   readonly pollMs?: number;
+  /** How many servers of a game can be reached through the router at a time. */
+  readonly portsEach?: number;
 }
 
 /** Everything by which instances are reached from outside, and the environment that leads there. */
@@ -33,7 +35,6 @@ export interface EdgeWorld extends AsyncDisposable {
 }
 
 const HERE = '127.0.0.1';
-/** Ports for each game, so many servers of it at a time. */
 const PORTS_EACH = 4;
 const GAMES = {
   terraria: { protocol: 'tcp', port: 7_777 },
@@ -44,7 +45,7 @@ const GAMES = {
 } as const;
 
 export async function startEdge(options: EdgeWorldOptions): Promise<EdgeWorld> {
-  const { dataDir, apiUrl, pingMs, pollMs } = options;
+  const { dataDir, apiUrl, pingMs, pollMs, portsEach = PORTS_EACH } = options;
   await using opened = new AsyncDisposableStack();
   const keep = (name: string) => keepSecret(join(dataDir, name));
   const velocitySecret = await keep('velocity-secret');
@@ -60,7 +61,7 @@ export async function startEdge(options: EdgeWorldOptions): Promise<EdgeWorld> {
       ...(pingMs !== undefined && { pingMs }),
     }),
   );
-  const { router, ranges } = await openRouter({
+  const { router, ranges } = await openRouter(portsEach, {
     url: `${apiUrl}/internal/traefik/dynamic`,
     token: routerToken,
     ...(pollMs !== undefined && { pollMs }),
@@ -84,7 +85,7 @@ export async function startEdge(options: EdgeWorldOptions): Promise<EdgeWorld> {
     VELOCITY_PORT: String(velocity.gamePort),
     TRAEFIK_TOKEN: routerToken,
     TRAEFIK_ENTRYPOINTS: ranges
-      .map(({ game, protocol, min }) => `${game}=${protocol}:${min}-${min + PORTS_EACH - 1}`)
+      .map(({ game, protocol, min }) => `${game}=${protocol}:${min}-${min + portsEach - 1}`)
       .join(','),
   };
   const closing = opened.move();
@@ -104,12 +105,13 @@ const ATTEMPTS_MAX = 20;
 
 /** Somebody may take a port between the look and the opening: then others are chosen. */
 async function openRouter(
+  portsEach: number,
   options: Omit<RouterOptions, 'entryPoints'>,
 ): Promise<{ router: Router; ranges: readonly Range[] }> {
   for (let attempt = 1; ; attempt += 1) {
-    const ranges = await chooseRanges({ areUsual: attempt === 1 });
+    const ranges = await chooseRanges(portsEach, { areUsual: attempt === 1 });
     try {
-      const entryPoints = entryPointsOf(ranges);
+      const entryPoints = entryPointsOf(ranges, portsEach);
       return { router: await startRouter({ ...options, entryPoints }), ranges };
     } catch (error) {
       const isTaken = (error as { code?: string }).code === 'EADDRINUSE';
@@ -121,23 +123,26 @@ async function openRouter(
 const anyPort = () => 20_000 + (randomBytes(2).readUInt16BE() % 10_000);
 
 /** The ports that the games are known by, or others if somebody here uses them. */
-async function chooseRanges({ areUsual }: { areUsual: boolean }): Promise<readonly Range[]> {
+async function chooseRanges(
+  portsEach: number,
+  { areUsual }: { areUsual: boolean },
+): Promise<readonly Range[]> {
   const chosen: Range[] = [];
   const taken = new Set<number>();
   for (const [game, { protocol, port }] of Object.entries(GAMES)) {
     let min: number = areUsual ? port : anyPort();
-    while (!(await areFree({ protocol, min }, taken))) min = anyPort();
-    for (let offset = 0; offset < PORTS_EACH; offset += 1) taken.add(min + offset);
+    while (!(await areFree({ protocol, min, portsEach }, taken))) min = anyPort();
+    for (let offset = 0; offset < portsEach; offset += 1) taken.add(min + offset);
     chosen.push({ game, protocol, min });
   }
   return chosen;
 }
 
 async function areFree(
-  { protocol, min }: Pick<Range, 'protocol' | 'min'>,
+  { protocol, min, portsEach }: Pick<Range, 'protocol' | 'min'> & { portsEach: number },
   taken: ReadonlySet<number>,
 ): Promise<boolean> {
-  for (let port = min; port < min + PORTS_EACH; port += 1) {
+  for (let port = min; port < min + portsEach; port += 1) {
     if (taken.has(port) || !(await isFree(port, protocol))) return false;
   }
   return true;
@@ -160,8 +165,8 @@ const freeOr = async (port: number | undefined): Promise<number> =>
   port !== undefined && (await isFree(port, 'tcp')) ? port : 0;
 
 /** As an operator would name them in Traefik's static configuration. */
-function entryPointsOf(ranges: readonly Range[]): EntryPoints {
-  const each = Array.from({ length: PORTS_EACH }, (_, offset) => offset);
+function entryPointsOf(ranges: readonly Range[], portsEach: number): EntryPoints {
+  const each = Array.from({ length: portsEach }, (_, offset) => offset);
   return Object.fromEntries(
     ranges.flatMap(({ game, protocol, min }) =>
       each.map((offset) => [`${game}-${min + offset}`, { protocol, port: min + offset }] as const),

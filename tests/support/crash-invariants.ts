@@ -1,14 +1,18 @@
 import type { Pool } from 'pg';
 
+import type { EdgeWorld } from '../../lab/edge.ts';
 import type { Proxmox } from '../../lab/proxmox/server.ts';
 import { createProxmoxClient } from '../../src/clients/proxmox/client.ts';
 import { readMarker } from '../../src/machines/instance/marker.ts';
+import { createEdgePorts } from '../../src/storage/edge-ports.ts';
 import { createVmids } from '../../src/storage/vmids.ts';
 import type { CrashWorld } from './crash-world.ts';
 import { until } from './until.ts';
 
 /** A superseded effect is found by a sweep within seconds; none may be left after this. */
 const EFFECTS_GONE_MS = 20_000;
+/** Also after pauses between attempts that a killed node has left behind. */
+const PUBLISHED_MS = 30_000;
 
 interface Found {
   /** Sentences about what is wrong; empty if nothing is. */
@@ -24,7 +28,7 @@ interface Found {
 }
 
 /** What must be true of a world in which every life has come to its end, whoever died meanwhile. */
-export async function examine({ database, proxmox, nodes }: CrashWorld): Promise<Found> {
+export async function examine({ database, proxmox, edge, nodes }: CrashWorld): Promise<Found> {
   const { pool } = database;
   const violations: string[] = [...nodes.strange()];
   const check = (isRight: boolean, violation: string) => {
@@ -38,6 +42,7 @@ export async function examine({ database, proxmox, nodes }: CrashWorld): Promise
     violations.push(`effects are left: ${JSON.stringify(rows)}`);
   });
   const abandoned = await createVmids(pool).releaseAbandoned(0);
+  await createEdgePorts(pool).releaseAbandoned(0);
   const live = await readLive(pool);
   for (const { id, state } of live) check(state === 'ready', `${id} is ${state}, not ready`);
   const ids = new Set(live.map(({ id }) => id));
@@ -48,7 +53,8 @@ export async function examine({ database, proxmox, nodes }: CrashWorld): Promise
     for (const { id } of rows) check(ids.has(id), `${table} has a row of ${id}, which is gone`);
   }
   check((await count(pool, 'vmid_reservation')) === live.length, 'a live instance has no VMID');
-  check((await count(pool, 'debt')) === 0, 'containers are owed');
+  check((await count(pool, 'debt')) === 0, 'something is owed');
+  await checkEdge(pool, edge, ids, check);
   await checkOperations(pool, ids, check);
   await checkJournal(pool, check);
   const deleted = await checkArchive(pool, ids, check);
@@ -76,6 +82,46 @@ async function readLive(pool: Pool): Promise<{ id: string; state: string }[]> {
     `SELECT id, snapshot #>> '{value,provisioning}' AS state FROM container_instance ORDER BY id`,
   );
   return rows;
+}
+
+/** A game: an address and a service in each DNS, and a forward. */
+const MARKS_OF_A_GAME = 5;
+
+/** Every live game is published everywhere, and nothing else is. */
+async function checkEdge(
+  pool: Pool,
+  { cloudflare, technitium, opnsense }: EdgeWorld,
+  ids: ReadonlySet<string>,
+  check: Check,
+): Promise<void> {
+  const unpublished = async () => {
+    const { rows } = await pool.query<{ id: string }>(
+      `SELECT id FROM container_instance
+       WHERE ctype = 'game' AND snapshot #>> '{value,edge}' IS DISTINCT FROM 'published'`,
+    );
+    return rows.map(({ id }) => id);
+  };
+  await until(async () => (await unpublished()).length === 0, {
+    what: 'the publication of all',
+    timeoutMs: PUBLISHED_MS,
+  }).catch(async () => check(false, `not published: ${await unpublished()}`));
+  const marks = [
+    ...cloudflare.records().map(({ comment }) => comment),
+    ...technitium.records().map(({ comments }) => comments),
+    ...opnsense.records().map(({ descr }) => descr),
+  ].flatMap((text) => readMarker(text ?? null) ?? []);
+  for (const id of new Set(marks)) check(ids.has(id), `the edge still knows ${id}`);
+  const { rows } = await pool.query<{ id: string }>(
+    `SELECT id FROM container_instance WHERE ctype = 'game'`,
+  );
+  for (const { id } of rows) {
+    const found = marks.filter((mark) => mark === id).length;
+    check(found === MARKS_OF_A_GAME, `the edge knows ${id} in ${found} places`);
+  }
+  const { rows: ports } = await pool.query<{ id: string }>(
+    'SELECT instance_id AS id FROM edge_port',
+  );
+  for (const { id } of ports) check(ids.has(id), `a port is still reserved for ${id}`);
 }
 
 /** One running container for each live instance, bearing its marker, and no other one. */

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { type EdgeWorld, startEdge } from '../../lab/edge.ts';
 import type { Delays } from '../../lab/proxmox/options.ts';
 import { type Proxmox, startProxmox } from '../../lab/proxmox/server.ts';
 import { hashPassword } from '../../src/http/auth/passwords.ts';
@@ -10,9 +11,13 @@ import type { Database } from '../../src/storage/database.ts';
 import { createUsers } from '../../src/storage/users.ts';
 import { type CrashClient, createCrashClient } from './crash-client.ts';
 import { createNodes, type Nodes } from './crash-nodes.ts';
+import { startFrontDoor } from './front-door.ts';
 
 const ACCOUNT = { username: 'carol', password: 'correct horse' };
 const COMPILE_CACHE = join(tmpdir(), 'zpack-crash-compile-cache');
+
+/** Enough for all that live at a time, so that nobody waits for a port. */
+const PORTS_EACH = 40;
 
 const DELAYS: Delays = {
   cloneMs: 40,
@@ -31,6 +36,7 @@ const DELAYS: Delays = {
 export interface CrashWorld extends AsyncDisposable {
   readonly database: Database;
   readonly proxmox: Proxmox;
+  readonly edge: EdgeWorld;
   readonly nodes: Nodes;
   readonly client: CrashClient;
 }
@@ -55,7 +61,15 @@ export async function startCrashWorld(options: CrashWorldOptions): Promise<Crash
   );
   const caFile = join(folder, 'ca.pem');
   await writeFile(caFile, proxmox.ca);
+  let urls = (): readonly string[] => [];
+  const door = opened.use(await startFrontDoor(() => urls()));
+  const edge = opened.use(
+    await startEdge({ dataDir: folder, apiUrl: door.url, pollMs: 100, portsEach: PORTS_EACH }),
+  );
   const environment = {
+    ...edge.environment,
+    EDGE_RECONCILE_MS: '1000',
+    DNS_RECONCILE_MS: '2000',
     NODE_COMPILE_CACHE: COMPILE_CACHE,
     PORT: '0',
     LOG_LEVEL: 'info',
@@ -84,11 +98,13 @@ export async function startCrashWorld(options: CrashWorldOptions): Promise<Crash
     passwordHash: await hashPassword(ACCOUNT.password),
   });
   const nodes = opened.use(createNodes({ folder, environment }));
+  urls = () => nodes.all().flatMap(({ url }) => url ?? []);
   const client = createCrashClient({ ...ACCOUNT, nodes: nodes.all });
   const closing = opened.move();
   return {
     database,
     proxmox,
+    edge,
     nodes,
     client,
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
