@@ -92,17 +92,18 @@ export function createServerTexts(options: ServerTextsOptions): ServerTexts {
   };
 }
 
-/** Whom nobody has looked at for too long. A step says as much as a look: somebody was there. */
+/**
+ * Whom nobody has looked at for too long. A step says as much as a look: somebody was there. That
+ * an agent does not answer is what a look has found, too.
+ */
 export function whatIsUnseen(
-  { updatedAt, state }: FleetEntry,
-  { agentSeenAt, hostObservedAt }: LiveNumbers,
+  { updatedAt }: FleetEntry,
+  { agentAskedAt, hostObservedAt }: LiveNumbers,
   { at, unseenAfterMs }: { readonly at: number; readonly unseenAfterMs: number },
 ): Unseen {
-  const isOld = (seenAt: number | null) => at - Math.max(seenAt ?? 0, +updatedAt) > unseenAfterMs;
-  return {
-    host: isOld(hostObservedAt),
-    agent: isOld(latest(agentSeenAt, state.context.agent.lastSeenAt)),
-  };
+  const isOld = (lookedAt: number | null) =>
+    at - Math.max(lookedAt ?? 0, +updatedAt) > unseenAfterMs;
+  return { host: isOld(hostObservedAt), agent: isOld(agentAskedAt) };
 }
 
 function latest(a: number | null, b: number | null): number | null {

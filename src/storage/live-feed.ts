@@ -6,7 +6,7 @@ import { type AgentNumbers, type HostNumbers, LIVE_TTL_MS, type LiveNews } from 
  * Live numbers on their way from whoever polls to every node that answers reads.
  *
  *   const live = createLiveFeed({ publisher, subscriber, prefix, onError });
- *   live.publish({ agents: [[5001, { seenAt, condition, players, uptimeSeconds }]],
+ *   live.publish({ agents: [[5001, { seenAt, askedAt, condition, players, uptimeSeconds }]],
  *                  hosts: [[5001, { observedAt, cpu, mem, maxmem, disk, uptime }]] });
  *
  * `publish` costs one round trip however many containers it names, and is never waited for. It
@@ -130,11 +130,12 @@ const numberOf = (value: unknown): number | null =>
   typeof value === 'number' && Number.isFinite(value) ? value : null;
 
 function toAgentNumbers(value: unknown): AgentNumbers | null {
-  const { seenAt: at, condition, players, uptimeSeconds } = fieldsOf(value);
+  const { seenAt: at, askedAt, condition, players, uptimeSeconds } = fieldsOf(value);
   const seenAt = numberOf(at);
   if (seenAt === null) return null;
   return {
     seenAt,
+    askedAt: numberOf(askedAt) ?? seenAt,
     condition: typeof condition === 'string' ? condition : null,
     players: numberOf(players),
     uptimeSeconds: numberOf(uptimeSeconds),

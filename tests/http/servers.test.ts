@@ -113,7 +113,9 @@ describe('live numbers', () => {
     const seenAt = Date.now();
 
     feed.publish({
-      agents: [[5001, { seenAt, condition: 'ready', players: 7, uptimeSeconds: 60 }]],
+      agents: [
+        [5001, { seenAt, askedAt: seenAt, condition: 'ready', players: 7, uptimeSeconds: 60 }],
+      ],
       hosts: [[5001, { observedAt: seenAt, cpu: 0.5, mem: 1, maxmem: 2, disk: 3, uptime: 9 }]],
     });
     const after = await until(
@@ -149,7 +151,18 @@ describe('live numbers', () => {
     const changedAt = Date.parse(before.observedAt);
     const hear = (hostAt: number, agentAt: number) =>
       feed.publish({
-        agents: [[5003, { seenAt: agentAt, condition: null, players: null, uptimeSeconds: null }]],
+        agents: [
+          [
+            5003,
+            {
+              seenAt: agentAt,
+              askedAt: agentAt,
+              condition: null,
+              players: null,
+              uptimeSeconds: null,
+            },
+          ],
+        ],
         hosts: [[5003, { observedAt: hostAt, ...NO_NUMBERS }]],
       });
     const dated = async (host: number, agent: number) => {

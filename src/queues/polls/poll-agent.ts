@@ -53,9 +53,10 @@ export function createAgentPoll({ agents, tell, timeoutMs, ...options }: AgentPo
     const seen = sightAgent(target, answer, { misses, missesMax });
     const condition = seen?.condition ?? target.agent;
     onPoll?.({ answer: answer.kind, condition, ms });
-    const seenAt = answer.kind === 'silent' ? (before?.seenAt ?? NEVER) : now();
+    const askedAt = now();
+    const seenAt = answer.kind === 'silent' ? (before?.seenAt ?? NEVER) : askedAt;
     const numbers = numbersOf(answer, seen ? undefined : before);
-    note({ ...numbers, seenAt, condition, misses, isSlow: ms > PATIENCE_MS });
+    note({ ...numbers, seenAt, askedAt, condition, misses, isSlow: ms > PATIENCE_MS });
     if (seen && isNews(target, seen)) await tell(target, { type: 'agent.observed', ...seen });
   };
 }
