@@ -28,6 +28,8 @@ export interface PolledAgent extends AgentNumbers {
   /** Polls in a row that came to nothing. */
   readonly misses: number;
   readonly isSlow: boolean;
+  /** Until when changes of it are told sparingly, because so many were. Unix ms. */
+  readonly busyUntil: number;
 }
 
 /** Keys of one MGET: a larger one would keep Redis from everybody else. */
@@ -144,8 +146,15 @@ function toAgentNumbers(value: unknown): AgentNumbers | null {
 
 function toPolledAgent(value: unknown): PolledAgent | null {
   const numbers = toAgentNumbers(value);
-  const { misses, isSlow } = fieldsOf(value);
-  return numbers && { ...numbers, misses: numberOf(misses) ?? 0, isSlow: isSlow === true };
+  const { misses, isSlow, busyUntil } = fieldsOf(value);
+  return (
+    numbers && {
+      ...numbers,
+      misses: numberOf(misses) ?? 0,
+      isSlow: isSlow === true,
+      busyUntil: numberOf(busyUntil) ?? 0,
+    }
+  );
 }
 
 function toHostNumbers(value: unknown): HostNumbers | null {

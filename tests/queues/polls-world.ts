@@ -81,6 +81,7 @@ export async function serve(actors: ActorSystem, vmid: number, ip: string): Prom
 export interface AgentPollRules {
   readonly timeoutMs?: number;
   readonly concurrency?: number;
+  readonly now?: () => number;
 }
 
 /** Instances in service with an agent each, and nodes that poll them. */
@@ -107,7 +108,7 @@ export async function setUpAgents(vmids: readonly number[], rules: AgentPollRule
 
   /** A node of its own, with its own connections: `poll` is one sweep over all agents. */
   function createPoller(node: TestNode = t.createNode()) {
-    const { timeoutMs = 400, concurrency = 64 } = rules;
+    const { timeoutMs = 400, concurrency = 64, now = Date.now } = rules;
     const client = closing.use(createAgentClient({ port: fakes.port, timeoutMs: 5_000 }));
     const polled: Polled[] = [];
     const sweep = createAgentSweep({
@@ -119,7 +120,7 @@ export async function setUpAgents(vmids: readonly number[], rules: AgentPollRule
       timeoutMs,
       concurrency,
       missesMax: 3,
-      now: Date.now,
+      now,
       logger: t.logger,
       onPoll(poll) {
         polled.push(poll);
