@@ -7,7 +7,7 @@ import type { InstanceStore } from '../storage/instance-store.ts';
 import type { Operations } from '../storage/operations.ts';
 import { fingerprintOf, keyReused, replayAnswer } from './idempotency.ts';
 import { hostStatusUrlOf, viewRecord } from './operation-view.ts';
-import { toRefusal } from './routes/servers.ts';
+import { toRefusal } from './refusal.ts';
 
 export type PowerVerb = 'start' | 'stop' | 'restart';
 
