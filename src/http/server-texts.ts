@@ -1,4 +1,4 @@
-import type { Unseen } from '../machines/instance/status.ts';
+import { describeStatus, type Unseen } from '../machines/instance/status.ts';
 import type { FleetEntry } from '../view/fleet.ts';
 import type { AgentNumbers, HostNumbers, Live, LiveNumbers } from '../view/live.ts';
 import { conditionsText, type Heard } from './condition-texts.ts';
@@ -21,6 +21,8 @@ export interface ServerTexts {
   servers(entries: readonly FleetEntry[]): string;
   status(entry: FleetEntry): CheckedJson;
   row(entry: FleetEntry): CheckedJson;
+  /** The one word that `server` and `status` have for it at this moment. */
+  statusOf(entry: FleetEntry): string;
 }
 
 export interface ServerTextsOptions {
@@ -43,6 +45,8 @@ const renderServer = (entry: FleetEntry, unseen: Unseen): string =>
   toCheckedJson(stillServerView, viewServer(entry, unseen)).slice(0, -1);
 const renderStatus = (entry: FleetEntry, unseen: Unseen): string =>
   toCheckedJson(stillStatusView, viewStatus(entry, unseen)).slice(0, -1);
+const wordOf = ({ state }: FleetEntry, unseen: Unseen): string =>
+  describeStatus(state, unseen).status;
 const renderRow = (entry: FleetEntry): string => toCheckedJson(instanceRow, viewInstance(entry));
 
 export function createServerTexts(options: ServerTextsOptions): ServerTexts {
@@ -89,6 +93,7 @@ export function createServerTexts(options: ServerTextsOptions): ServerTexts {
     servers,
     status: (entry) => assembledJson(status(entry)),
     row: (entry) => assembledJson(once(entry, 'row', renderRow)),
+    statusOf: (entry) => onceFor(entry, 'word', lookAt(entry, now()).unseen, wordOf),
   };
 }
 

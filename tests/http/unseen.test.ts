@@ -47,6 +47,8 @@ function setUp(host: string, agent: string) {
     /** The status, and the reason of each condition but the first. */
     look() {
       const { status, conditions } = JSON.parse(texts.status(entry));
+      // Whoever filters by a status finds what is shown with it.
+      expect(texts.statusOf(entry)).toBe(status);
       return [status, ...conditions.slice(1).map(({ reason }: { reason: string }) => reason)];
     },
   };

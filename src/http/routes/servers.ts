@@ -91,7 +91,11 @@ function readEndpoints({ fleet, find, texts }: ServerDependencies): readonly Any
       },
       problems: ['invalid_input', 'unauthenticated'],
       async handle({ query, principal }) {
-        const { entries, nextCursor } = selectPage(fleet, principal, query);
+        const { entries, nextCursor } = selectPage(
+          { fleet, statusOf: texts.statusOf },
+          principal,
+          query,
+        );
         const servers = await renderList(entries, texts);
         const next = nextCursor === undefined ? '' : `,"nextCursor":${JSON.stringify(nextCursor)}`;
         return { status: 200, json: assembledJson(`{"servers":[${servers}]${next}}`) };
