@@ -20,7 +20,12 @@ export const PROBLEM_OF: Readonly<Record<Exclude<RefusalCode, 'no_change'>, Erro
 };
 
 /** What we refuse without asking the machine, by the game that is to be reached. */
-export const GAME_REASONS = ['not_a_game', 'address_unknown'] as const;
+export const GAME_REASONS = [
+  'not_a_game',
+  'address_unknown',
+  'host_unknown',
+  'container_absent',
+] as const;
 
 /** A wish that the machine refused, with its reason and what it would accept. */
 export function toRefusal(refused: {

@@ -31,6 +31,12 @@ function addressOf({ vmid, state }: FleetEntry): string {
       { hostStatus },
     );
   }
+  // Before it is in service it is merely not there yet.
+  if (state.value['provisioning'] === 'ready' && hostStatus === 'unknown') {
+    throw state.value['host'] === 'absent'
+      ? refuseGame('container_absent', 'Proxmox does not know the container')
+      : refuseGame('host_unknown', 'Proxmox does not say whether the container is on');
+  }
   throw new ConflictError(
     `the container is ${hostStatus}: its game can only be reached when it is on`,
     {
