@@ -1,5 +1,6 @@
 import type { AgentClient } from '../clients/agent/client.ts';
 import type { Polled } from '../queues/polls/poll-agent.ts';
+import { spreadOf } from '../queues/polls/spread.ts';
 import { createAgentSweep, inShards } from '../queues/polls/sweep-agents.ts';
 import { createHostSweep } from '../queues/polls/sweep-hosts.ts';
 import { createTell } from '../queues/polls/tell.ts';
@@ -25,9 +26,9 @@ export function createPolls(
     foundation.metrics.observePoll(ms, answer === 'heard' ? condition : answer);
   return {
     hosts: { everyMs: hostsEveryMs, run: createHostSweep({ ...seeing, proxmox }) },
-    agents: inShards(createAgentSweep({ ...seeing, ...limits, agents, onPoll }), {
-      everyMs,
-      shards: limits.shards,
-    }),
+    agents: inShards(
+      createAgentSweep({ ...seeing, ...limits, agents, onPoll, spreadMs: spreadOf(config.polls) }),
+      { everyMs, shards: limits.shards },
+    ),
   };
 }

@@ -4,7 +4,7 @@ import type { Debts } from '../storage/debts.ts';
 import type { Instance, Instances } from '../storage/instances.ts';
 import type { Vmids } from '../storage/vmids.ts';
 import { maySee, type Principal } from './auth/principal.ts';
-import { toRefusal } from './routes/servers.ts';
+import { toRefusal } from './refusal.ts';
 
 /** A container as Proxmox has it. `marker`: the instance it says it belongs to, if any. */
 export interface SightedContainer {

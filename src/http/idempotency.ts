@@ -21,8 +21,11 @@ export async function replayAnswer<Response>(
   const answer = await answers.findAnswer({ userId, key });
   if (!answer) return null;
   if (answer.fingerprint === fingerprint) return answer.response as Response;
-  throw new ControlPlaneError(
+  throw keyReused();
+}
+
+export const keyReused = () =>
+  new ControlPlaneError(
     'idempotency_key_reused',
     'this Idempotency-Key was used for another request',
   );
-}

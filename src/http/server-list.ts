@@ -1,6 +1,5 @@
 import { z } from 'zod';
 
-import { describeStatus } from '../machines/instance/status.ts';
 import type { Fleet, FleetEntry } from '../view/fleet.ts';
 import type { Principal } from './auth/principal.ts';
 
@@ -38,9 +37,14 @@ export interface Page {
 export const ownerOf = ({ role, userId }: Principal): string | null =>
   role === 'admin' ? null : userId;
 
-export function selectPage(fleet: Fleet, principal: Principal, query: ListQuery): Page {
+/** `statusOf`: the word that is shown, so that nobody finds what he did not look for. */
+export function selectPage(
+  { fleet, statusOf }: { fleet: Fleet; statusOf: (entry: FleetEntry) => string },
+  principal: Principal,
+  query: ListQuery,
+): Page {
   const { limit, cursor = 0 } = query;
-  const matches = matcherOf(query);
+  const matches = matcherOf(query, statusOf);
   const found = fleet.select({
     customerId: ownerOf(principal),
     afterVmid: cursor,
@@ -54,11 +58,15 @@ export function selectPage(fleet: Fleet, principal: Principal, query: ListQuery)
   return { entries, nextCursor: found.length > limit && last ? String(last.vmid) : null };
 }
 
-function matcherOf({ status, category, q }: ListQuery): ((entry: FleetEntry) => boolean) | null {
+function matcherOf(
+  { status, category, q }: ListQuery,
+  statusOf: (entry: FleetEntry) => string,
+): ((entry: FleetEntry) => boolean) | null {
   const words = status?.split(',').map((word) => word.trim());
   if (!words && !category && !q) return null;
   const ctype = category === 'GAME' ? 'game' : 'dev';
-  return ({ vmid, state }) => {
+  return (entry) => {
+    const { vmid, state } = entry;
     const { context } = state;
     if (category && context.ctype !== ctype) return false;
     if (q) {
@@ -66,6 +74,6 @@ function matcherOf({ status, category, q }: ListQuery): ((entry: FleetEntry) => 
       const texts = [context.hostname, context.ip, String(vmid), game ?? runtime];
       if (!texts.some((text) => text?.toLowerCase().includes(q))) return false;
     }
-    return !words || words.includes(describeStatus(state).status);
+    return !words || words.includes(statusOf(entry));
   };
 }

@@ -1,7 +1,9 @@
-import type { Unseen } from '../machines/instance/status.ts';
+import { describeStatus, type Unseen } from '../machines/instance/status.ts';
 import type { FleetEntry } from '../view/fleet.ts';
 import type { AgentNumbers, HostNumbers, Live, LiveNumbers } from '../view/live.ts';
+import { conditionsText, type Heard } from './condition-texts.ts';
 import { assembledJson, type CheckedJson, toCheckedJson } from './json.ts';
+import { once, onceFor } from './render-once.ts';
 import {
   instanceRow,
   stillServerView,
@@ -19,6 +21,8 @@ export interface ServerTexts {
   servers(entries: readonly FleetEntry[]): string;
   status(entry: FleetEntry): CheckedJson;
   row(entry: FleetEntry): CheckedJson;
+  /** The one word that `server` and `status` have for it at this moment. */
+  statusOf(entry: FleetEntry): string;
 }
 
 export interface ServerTextsOptions {
@@ -30,96 +34,81 @@ export interface ServerTextsOptions {
   readonly currentAt: () => number;
 }
 
-/** Up to the place where what changes by itself begins. */
-const begin = (text: CheckedJson) => [text.slice(0, -1), ',"lastSeen":'].join('');
-const beginServer = (entry: FleetEntry, unseen: Unseen) =>
-  begin(toCheckedJson(stillServerView, viewServer(entry, unseen)));
-const beginStatus = (entry: FleetEntry, unseen: Unseen) =>
-  begin(toCheckedJson(stillStatusView, viewStatus(entry, unseen)));
+/** What is known of an instance at the moment of an answer. */
+interface Look extends Heard {
+  readonly at: number;
+  readonly live: LiveNumbers;
+  readonly unseen: Unseen;
+}
+
+const renderServer = (entry: FleetEntry, unseen: Unseen): string =>
+  toCheckedJson(stillServerView, viewServer(entry, unseen)).slice(0, -1);
+const renderStatus = (entry: FleetEntry, unseen: Unseen): string =>
+  toCheckedJson(stillStatusView, viewStatus(entry, unseen)).slice(0, -1);
+const wordOf = ({ state }: FleetEntry, unseen: Unseen): string =>
+  describeStatus(state, unseen).status;
 const renderRow = (entry: FleetEntry): string => toCheckedJson(instanceRow, viewInstance(entry));
 
 export function createServerTexts(options: ServerTextsOptions): ServerTexts {
   const { live, now, currentAt, unseenAfterMs } = options;
-  const unseenOf = (entry: FleetEntry, at: number): Unseen =>
-    whatIsUnseen(entry, live.of(entry.vmid, { bornAt: +entry.createdAt, now: at }), {
-      at,
-      unseenAfterMs,
-    });
-  function endOf(entry: FleetEntry, at: number): string {
-    const bornAt = +entry.createdAt;
-    const { agent, host, agentSeenAt, hostObservedAt } = live.of(entry.vmid, { bornAt, now: at });
-    const seenAt = latest(agentSeenAt, entry.state.context.agent.lastSeenAt);
+
+  function lookAt(entry: FleetEntry, at: number): Look {
+    const numbers = live.of(entry.vmid, { bornAt: +entry.createdAt, now: at });
+    const unseen = whatIsUnseen(entry, numbers, { at, unseenAfterMs });
+    const agentAt = latest(numbers.agentSeenAt, entry.state.context.agent.lastSeenAt);
+    return { at, live: numbers, unseen, hostAt: numbers.hostObservedAt, agentAt };
+  }
+
+  function endOf(entry: FleetEntry, { at, live: { agent, host }, hostAt, agentAt }: Look): string {
     // A change of our own makes an entry newer than the last look at the journal.
     const stateAt = Math.max(currentAt(), +entry.updatedAt);
     return (
-      `${seenAt === null ? 'null' : quoted(entry, seenAt)},"ages":{"host":${age(at, hostObservedAt)},"agent":${age(at, seenAt)},` +
+      `,"ages":{"host":${age(at, hostAt)},"agent":${age(at, agentAt)},` +
       `"state":${age(at, stateAt)}},` +
       `"live":{"agent":${agent ? textOf(agent) : null},"host":${host ? textOf(host) : null}}}`
     );
   }
+
   // Joined, not added: a text that was added to is copied once more when it is written.
-  const status = (entry: FleetEntry) => {
-    const at = now();
-    return [onceFor(entry, 'status', unseenOf(entry, at), beginStatus), endOf(entry, at)];
-  };
+  function status(entry: FleetEntry): string {
+    const look = lookAt(entry, now());
+    const still = onceFor(entry, 'status', look.unseen, renderStatus);
+    return [still, conditionsText(entry, look.unseen, look), endOf(entry, look)].join('');
+  }
+
   function servers(entries: readonly FleetEntry[]): string {
     const at = now();
     const parts: string[] = [];
     for (const entry of entries) {
       if (parts.length > 0) parts.push(',');
-      const unseen = unseenOf(entry, at);
-      parts.push(onceFor(entry, 'server', unseen, beginServer), endOf(entry, at));
+      const look = lookAt(entry, at);
+      const still = onceFor(entry, 'server', look.unseen, renderServer);
+      parts.push(still, conditionsText(entry, look.unseen, look), endOf(entry, look));
     }
     return parts.join('');
   }
+
   return {
     server: (entry) => assembledJson(servers([entry])),
     servers,
-    status: (entry) => assembledJson(status(entry).join('')),
+    status: (entry) => assembledJson(status(entry)),
     row: (entry) => assembledJson(once(entry, 'row', renderRow)),
+    statusOf: (entry) => onceFor(entry, 'word', lookAt(entry, now()).unseen, wordOf),
   };
 }
 
-/** Whom nobody has looked at for too long. A step says as much as a look: somebody was there. */
+/**
+ * Whom nobody has looked at for too long. A step says as much as a look: somebody was there. That
+ * an agent does not answer is what a look has found, too.
+ */
 export function whatIsUnseen(
-  { updatedAt, state }: FleetEntry,
-  { agentSeenAt, hostObservedAt }: LiveNumbers,
+  { updatedAt }: FleetEntry,
+  { agentAskedAt, hostObservedAt }: LiveNumbers,
   { at, unseenAfterMs }: { readonly at: number; readonly unseenAfterMs: number },
 ): Unseen {
-  const isOld = (seenAt: number | null) => at - Math.max(seenAt ?? 0, +updatedAt) > unseenAfterMs;
-  return {
-    host: isOld(hostObservedAt),
-    agent: isOld(latest(agentSeenAt, state.context.agent.lastSeenAt)),
-  };
-}
-
-/** One text for each way in which it can be unseen; nearly always it is the first. */
-function onceFor(
-  entry: FleetEntry,
-  name: string,
-  unseen: Unseen,
-  render: (entry: FleetEntry, unseen: Unseen) => string,
-): string {
-  const variant = unseen.host || unseen.agent ? `${name} ${unseen.host} ${unseen.agent}` : name;
-  return once(entry, variant, (one) => render(one, unseen));
-}
-
-/** Rendered when somebody first reads this version of the entry. */
-function once(entry: FleetEntry, name: string, render: (entry: FleetEntry) => string): string {
-  const known = entry.derived.get(name) as string | undefined;
-  if (known !== undefined) return known;
-  const text = render(entry);
-  entry.derived.set(name, text);
-  return text;
-}
-
-/** The date changes once a poll, and is asked for far more often. */
-function quoted(entry: FleetEntry, at: number): string {
-  const known = entry.derived.get('seen') as { at: number; text: string } | undefined;
-  if (known?.at === at) return known.text;
-  const text = `"${new Date(at).toISOString()}"`;
-  entry.derived.set('seen', { at, text });
-  return text;
+  const isOld = (lookedAt: number | null) =>
+    at - Math.max(lookedAt ?? 0, +updatedAt) > unseenAfterMs;
+  return { host: isOld(hostObservedAt), agent: isOld(agentAskedAt) };
 }
 
 function latest(a: number | null, b: number | null): number | null {

@@ -73,7 +73,10 @@ export const conditionView = z
     reason: z.string(),
     message: z.string(),
     lastTransitionTime: date,
-    observedAt: date.describe('When this was last found to be so'),
+    observedAt: date.describe(
+      'When this was last found to be so: of HostRunning, when Proxmox was last heard of the ' +
+        'container; of AgentReady, when the agent was',
+    ),
   })
   .meta({ id: 'Condition' });
 
@@ -151,9 +154,10 @@ export const statusView = serverView
   .meta({ id: 'ServerStatus' });
 
 /** What changes by itself: it is put into each answer, the rest is rendered once a version. */
-const moving = { lastSeen: true, ages: true, live: true } as const;
+const moving = { conditions: true, lastSeen: true, ages: true, live: true } as const;
 export const stillServerView = serverView.omit(moving);
 export const stillStatusView = statusView.omit(moving);
+export const stillConditionView = conditionView.omit({ observedAt: true });
 
 export const instanceRow = z
   .object({
@@ -198,11 +202,12 @@ function viewHostOperation({
 }
 
 export function viewServer(instance: Instance, unseen?: Unseen): z.input<typeof stillServerView> {
-  const { vmid, version, state, updatedAt } = instance;
+  const { vmid, version, state } = instance;
   const { context } = state;
-  const { status, hostStatus, powerState, agentStatus, installStep, agentReady, conditions } =
-    describeStatus(state, unseen);
-  const observedAt = updatedAt.toISOString();
+  const { status, hostStatus, powerState, agentStatus, installStep, agentReady } = describeStatus(
+    state,
+    unseen,
+  );
   return {
     id: String(vmid),
     name: context.hostname,
@@ -219,11 +224,16 @@ export function viewServer(instance: Instance, unseen?: Unseen): z.input<typeof 
     installStep,
     crashCount: context.agent.crashCount,
     agentReady,
-    conditions: conditions.map((condition) => ({ ...condition, observedAt })),
     allowedActions: [...allowedActionsOf(state)],
     revision: version,
   };
 }
+
+/** Without the dates at which they were last found to be so. */
+export const viewConditions = (
+  { state }: Instance,
+  unseen?: Unseen,
+): readonly z.input<typeof stillConditionView>[] => describeStatus(state, unseen).conditions;
 
 export function viewStatus(instance: Instance, unseen?: Unseen): z.input<typeof stillStatusView> {
   const { context } = instance.state;

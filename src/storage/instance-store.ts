@@ -18,6 +18,11 @@ export interface InstanceStore {
    */
   create(creation: { vmid: number; step: Step }): Promise<'created' | 'repeated'>;
   findAnswer(request: Pick<KeyedAnswer, 'userId' | 'key'>): Promise<StoredAnswer | null>;
+  /**
+   * Keeps an answer that no step goes with; those of steps are written with them.
+   * false: the key stands for an answer already, which stays.
+   */
+  keepAnswer(answer: KeyedAnswer): Promise<boolean>;
   /** Answers older than `ageMs` are not replayed any more. */
   forgetAnswers(ageMs: number): Promise<void>;
 }
@@ -45,6 +50,18 @@ export function createInstanceStore(pool: Pool): InstanceStore {
           throw toStorageError(error, 'look up an idempotency key');
         });
       return rows[0] ?? null;
+    },
+    async keepAnswer({ userId, key, fingerprint, status, response }) {
+      const { rowCount } = await pool
+        .query(
+          `INSERT INTO idempotency_key (user_id, key, fingerprint, status, response)
+           VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
+          [userId, key, fingerprint, status, JSON.stringify(response)],
+        )
+        .catch((error: unknown) => {
+          throw toStorageError(error, 'keep an answer');
+        });
+      return rowCount === 1;
     },
     async forgetAnswers(ageMs) {
       await pool

@@ -6,7 +6,7 @@ import { type AgentNumbers, type HostNumbers, LIVE_TTL_MS, type LiveNews } from 
  * Live numbers on their way from whoever polls to every node that answers reads.
  *
  *   const live = createLiveFeed({ publisher, subscriber, prefix, onError });
- *   live.publish({ agents: [[5001, { seenAt, condition, players, uptimeSeconds }]],
+ *   live.publish({ agents: [[5001, { seenAt, askedAt, condition, players, uptimeSeconds }]],
  *                  hosts: [[5001, { observedAt, cpu, mem, maxmem, disk, uptime }]] });
  *
  * `publish` costs one round trip however many containers it names, and is never waited for. It
@@ -28,6 +28,8 @@ export interface PolledAgent extends AgentNumbers {
   /** Polls in a row that came to nothing. */
   readonly misses: number;
   readonly isSlow: boolean;
+  /** Until when changes of it are told sparingly, because so many were. Unix ms. */
+  readonly busyUntil: number;
 }
 
 /** Keys of one MGET: a larger one would keep Redis from everybody else. */
@@ -130,11 +132,12 @@ const numberOf = (value: unknown): number | null =>
   typeof value === 'number' && Number.isFinite(value) ? value : null;
 
 function toAgentNumbers(value: unknown): AgentNumbers | null {
-  const { seenAt: at, condition, players, uptimeSeconds } = fieldsOf(value);
+  const { seenAt: at, askedAt, condition, players, uptimeSeconds } = fieldsOf(value);
   const seenAt = numberOf(at);
   if (seenAt === null) return null;
   return {
     seenAt,
+    askedAt: numberOf(askedAt) ?? seenAt,
     condition: typeof condition === 'string' ? condition : null,
     players: numberOf(players),
     uptimeSeconds: numberOf(uptimeSeconds),
@@ -143,8 +146,15 @@ function toAgentNumbers(value: unknown): AgentNumbers | null {
 
 function toPolledAgent(value: unknown): PolledAgent | null {
   const numbers = toAgentNumbers(value);
-  const { misses, isSlow } = fieldsOf(value);
-  return numbers && { ...numbers, misses: numberOf(misses) ?? 0, isSlow: isSlow === true };
+  const { misses, isSlow, busyUntil } = fieldsOf(value);
+  return (
+    numbers && {
+      ...numbers,
+      misses: numberOf(misses) ?? 0,
+      isSlow: isSlow === true,
+      busyUntil: numberOf(busyUntil) ?? 0,
+    }
+  );
 }
 
 function toHostNumbers(value: unknown): HostNumbers | null {

@@ -1,6 +1,8 @@
 /** What an agent said last. Whatever it does not know is null. */
 export interface AgentNumbers {
   readonly seenAt: number;
+  /** When it was asked last, whether it answered or not. */
+  readonly askedAt: number;
   readonly condition: string | null;
   readonly players: number | null;
   readonly uptimeSeconds: number | null;
@@ -33,6 +35,8 @@ export interface LiveNumbers {
   /** When each was heard of last, however long ago. null: never. */
   readonly agentSeenAt: number | null;
   readonly hostObservedAt: number | null;
+  /** When the agent was last asked: from then on its silence says something. */
+  readonly agentAskedAt: number | null;
 }
 
 /** The numbers that change all the time and are part of no state: lost with this process. */
@@ -49,7 +53,7 @@ export function createLive(): Live {
   return {
     take(news) {
       for (const [vmid, numbers] of news.agents) {
-        if (numbers.seenAt >= (agents.get(vmid)?.seenAt ?? 0)) agents.set(vmid, numbers);
+        if (numbers.askedAt >= (agents.get(vmid)?.askedAt ?? 0)) agents.set(vmid, numbers);
       }
       for (const [vmid, numbers] of news.hosts) {
         if (numbers.observedAt >= (hosts.get(vmid)?.observedAt ?? 0)) hosts.set(vmid, numbers);
@@ -58,14 +62,16 @@ export function createLive(): Live {
     of(vmid, { bornAt, now }) {
       const agent = agents.get(vmid);
       const host = hosts.get(vmid);
-      const agentSeenAt = agent && agent.seenAt >= bornAt ? agent.seenAt : null;
-      const hostObservedAt = host && host.observedAt >= bornAt ? host.observedAt : null;
+      const sinceBirth = (at: number | undefined) => (at !== undefined && at >= bornAt ? at : null);
+      const agentSeenAt = sinceBirth(agent?.seenAt);
+      const hostObservedAt = sinceBirth(host?.observedAt);
       const isFresh = (at: number | null) => at !== null && now - at < LIVE_TTL_MS;
       return {
         agent: (isFresh(agentSeenAt) && agent) || null,
         host: (isFresh(hostObservedAt) && host) || null,
         agentSeenAt,
         hostObservedAt,
+        agentAskedAt: sinceBirth(agent?.askedAt),
       };
     },
   };

@@ -4,7 +4,7 @@ import { writeFaults } from '../../lab/agent/faults.ts';
 import { ALICE, startTestApp } from '../support/app.ts';
 import { until } from '../support/until.ts';
 
-const app = await startTestApp({ environment: { AGENT_TIMEOUT_MS: '500' } });
+const app = await startTestApp({ environment: { AGENT_TIMEOUT_MS: '500', HOST_SWEEP_MS: '500' } });
 afterAll(() => app[Symbol.asyncDispose]());
 const alice = await app.signIn(ALICE);
 
@@ -87,6 +87,21 @@ describe('the game inside', () => {
       status: 409,
       body: { error: 'host_not_running', hostStatus: 'stopped' },
     });
+  });
+
+  test('of a container that is gone is not said to be merely off', async () => {
+    const vmid = await create();
+    await app.proxmox.vanish(vmid);
+
+    const answer = await until(
+      async () => {
+        const { status, body } = await game(vmid, 'start');
+        return status === 409 && body;
+      },
+      { what: 'the container to be missed' },
+    );
+
+    expect(answer).toMatchObject({ error: 'refused', reason: 'container_absent' });
   });
 
   test('of a dev container does not exist', async () => {

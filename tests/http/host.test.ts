@@ -1,55 +1,14 @@
-import { Redis } from 'ioredis';
-import { afterAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 
 import { writeFaults } from '../../lab/agent/faults.ts';
-import { createProxmoxClient } from '../../src/clients/proxmox/client.ts';
-import { ADMIN, ALICE, BOB, type Client, createClient, startTestApp } from '../support/app.ts';
+import { ALICE } from '../support/app.ts';
 import { until } from '../support/until.ts';
+import { startHostWorld, WAIT } from './host-world.ts';
 
-const app = await startTestApp({ environment: { STOP_TIMEOUT_S: '1' } });
-const other = await app.startNode();
-const { url, ca, tokenId, tokenSecret } = app.proxmox;
-const proxmox = createProxmoxClient({ baseUrl: url, ca, tokenId, tokenSecret, timeoutMs: 5_000 });
-const redis = new Redis(inject('redisUrl'));
-afterAll(async () => {
-  redis.disconnect();
-  await proxmox[Symbol.asyncDispose]();
-  await other[Symbol.asyncDispose]();
-  await app[Symbol.asyncDispose]();
-});
-const [alice, bob, admin] = [
-  await app.signIn(ALICE),
-  await app.signIn(BOB),
-  await app.signIn(ADMIN),
-];
-const aliceElsewhere = createClient(other.url ?? '', alice.token);
-
-const WAIT = { prefer: 'wait=20' };
-
-async function create(): Promise<number> {
-  const body = { ctype: 'game', game: 'terraria', version: '1.4.4', memoryMiB: 512 };
-  const answer = await alice.call('POST', '/api/instances', { body, headers: WAIT });
-  expect(answer.body.operation.state).toBe('succeeded');
-  return answer.body.vmid;
-}
-
-const power = (
-  client: Client,
-  vmid: number,
-  verb: string,
-  headers: Record<string, string> = WAIT,
-) => client.call('POST', `/api/servers/${vmid}/host/${verb}`, { headers });
-const hostStatus = async (vmid: number) =>
-  (await alice.call('GET', `/api/servers/${vmid}/host/status`)).body;
-const onProxmox = (vmid: number) => app.proxmox.containers().find((one) => one.vmid === vmid);
-/** What was asked of Proxmox for a container's power, the oldest first. */
-async function tasksOf(vmid: number): Promise<readonly string[]> {
-  const tasks = await proxmox.listTasks({ node: 'pve1', vmid });
-  return tasks
-    .map(({ type }) => type)
-    .filter((type) => /^vz(start|stop|shutdown|reboot)$/.test(type))
-    .toReversed();
-}
+const world = await startHostWorld();
+afterAll(() => world[Symbol.asyncDispose]());
+const { app, alice, bob, admin, aliceElsewhere } = world;
+const { create, power, hostStatus, onProxmox, tasksOf } = world;
 
 describe('power', () => {
   test('is accepted with an operation, which ends by itself and can be followed', async () => {
@@ -221,40 +180,6 @@ describe('power', () => {
   });
 });
 
-describe('an Idempotency-Key', () => {
-  test('makes the same request one operation, at any node, also after its end', async () => {
-    const vmid = await create();
-    const headers = { ...WAIT, 'idempotency-key': `stop-${vmid}` };
-
-    const both = await Promise.all([
-      power(alice, vmid, 'stop', headers),
-      power(aliceElsewhere, vmid, 'stop', headers),
-    ]);
-    await power(alice, vmid, 'start');
-    const later = await power(aliceElsewhere, vmid, 'stop', headers);
-
-    const ids = [...both, later].map(({ body }) => body.operation.id);
-    expect(new Set(ids).size).toBe(1);
-    expect(later.headers.get('idempotent-replayed')).toBe('true');
-    expect(onProxmox(vmid)?.status).toBe('running');
-    expect(await tasksOf(vmid)).toEqual(['vzstart', 'vzshutdown', 'vzstart']);
-  });
-
-  test('stands for one request and no other', async () => {
-    const [vmid, second] = [await create(), await create()];
-    const headers = { ...WAIT, 'idempotency-key': `k-${vmid}` };
-    await power(alice, vmid, 'stop', headers);
-
-    for (const reuse of [
-      await power(alice, vmid, 'start', headers),
-      await power(alice, second, 'stop', headers),
-    ]) {
-      expect(reuse).toMatchObject({ status: 422, body: { error: 'idempotency_key_reused' } });
-    }
-    expect(onProxmox(second)?.status).toBe('running');
-  });
-});
-
 test("somebody else's container is not there, and Proxmox is not asked about it", async () => {
   const vmid = await create();
   const asked = () =>
@@ -272,45 +197,4 @@ test("somebody else's container is not there, and Proxmox is not asked about it"
   }
   expect(asked()).toBe(before);
   expect((await admin.call('GET', `/api/servers/${vmid}/host/status`)).status).toBe(200);
-});
-
-test('operations are listed with the latest first, in pages, each with its end', async () => {
-  const vmid = await create();
-  await power(alice, vmid, 'stop');
-  await power(alice, vmid, 'start');
-  const list = (query = '') => alice.call('GET', `/api/servers/${vmid}/operations${query}`);
-
-  const { body } = await list();
-  const first = await list('?limit=2');
-  const second = await list(`?limit=2&cursor=${first.body.nextCursor}`);
-
-  const kinds = (page: typeof first) =>
-    page.body.operations.map(({ kind }: { kind: string }) => kind);
-  expect(body.operations).toMatchObject([
-    { kind: 'start', state: 'succeeded', requestedBy: ALICE },
-    { kind: 'stop', state: 'succeeded' },
-    { kind: 'start', state: 'succeeded' },
-    { kind: 'create', state: 'succeeded' },
-  ]);
-  expect([kinds(first), kinds(second)]).toEqual([
-    ['start', 'stop'],
-    ['start', 'create'],
-  ]);
-});
-
-test('an operation is copied to Redis for others, and forgotten there soon after its end', async () => {
-  const vmid = await create();
-  const { body } = await power(alice, vmid, 'stop');
-  const key = `${app.environment['REDIS_MIRROR_PREFIX']}hostop:${vmid}`;
-
-  const copy = await until(
-    async () => {
-      const found = JSON.parse((await redis.get(key)) ?? 'null');
-      return found?.state === 'succeeded' && found;
-    },
-    { what: 'the copy' },
-  );
-
-  expect(copy).toMatchObject({ id: body.operation.id, kind: 'stop' });
-  expect(await redis.ttl(key)).toBeLessThanOrEqual(30);
 });

@@ -92,22 +92,30 @@ describe('GET /api/servers', () => {
   );
 });
 
+const NO_NUMBERS = { cpu: null, mem: null, maxmem: null, disk: null, uptime: null } as const;
+
+/** What whoever polls would publish. */
+function openFeed() {
+  const publisher = new Redis(app.environment['REDIS_URL'] ?? '');
+  const feed = createLiveFeed({
+    publisher,
+    subscriber: publisher.duplicate({ lazyConnect: true }),
+    prefix: app.environment['REDIS_PREFIX'] ?? '',
+    onError: () => {},
+  });
+  return { ...feed, [Symbol.dispose]: () => publisher.disconnect() };
+}
+
 describe('live numbers', () => {
   test('come with their age, and move nothing else', async () => {
-    await using stack = new AsyncDisposableStack();
-    const redis = new Redis(app.environment['REDIS_URL'] ?? '');
-    stack.defer(() => redis.disconnect());
-    const feed = createLiveFeed({
-      publisher: redis,
-      subscriber: redis.duplicate({ lazyConnect: true }),
-      prefix: app.environment['REDIS_PREFIX'] ?? '',
-      onError: () => {},
-    });
+    using feed = openFeed();
     const { body: before } = await alice.call('GET', '/api/servers/5001/status');
     const seenAt = Date.now();
 
     feed.publish({
-      agents: [[5001, { seenAt, condition: 'ready', players: 7, uptimeSeconds: 60 }]],
+      agents: [
+        [5001, { seenAt, askedAt: seenAt, condition: 'ready', players: 7, uptimeSeconds: 60 }],
+      ],
       hosts: [[5001, { observedAt: seenAt, cpu: 0.5, mem: 1, maxmem: 2, disk: 3, uptime: 9 }]],
     });
     const after = await until(
@@ -132,6 +140,61 @@ describe('live numbers', () => {
       async () => (await fresh.call('GET', '/api/servers/5001')).body.server.live.host?.cpu === 0.5,
       { what: 'the numbers that Redis keeps' },
     );
+  });
+
+  test('date each condition by what was heard of it, not by the last step', async () => {
+    using feed = openFeed();
+    const datesOf = ({ conditions }: { conditions: { type: string; observedAt: string }[] }) =>
+      Object.fromEntries(conditions.map(({ type, observedAt }) => [type, Date.parse(observedAt)]));
+    const look = async () => (await alice.call('GET', '/api/servers/5003/status')).body;
+    const before = await look();
+    const changedAt = Date.parse(before.observedAt);
+    const hear = (hostAt: number, agentAt: number) =>
+      feed.publish({
+        agents: [
+          [
+            5003,
+            {
+              seenAt: agentAt,
+              askedAt: agentAt,
+              condition: null,
+              players: null,
+              uptimeSeconds: null,
+            },
+          ],
+        ],
+        hosts: [[5003, { observedAt: hostAt, ...NO_NUMBERS }]],
+      });
+    const dated = async (host: number, agent: number) => {
+      hear(host, agent);
+      return until(
+        async () => {
+          const body = await look();
+          return datesOf(body)['AgentReady'] === agent && body;
+        },
+        { what: 'the date of the agent' },
+      );
+    };
+
+    const first = await dated(changedAt + 2_000, changedAt + 1_000);
+    const second = await dated(changedAt + 4_000, changedAt + 5_000);
+    const listed = (await list(alice)).servers.find(({ id }: { id: string }) => id === '5003');
+
+    // Of what nobody has heard, the step that told it has the date.
+    for (const { lastTransitionTime, observedAt } of before.conditions) {
+      expect(observedAt >= lastTransitionTime).toBe(true);
+    }
+    expect(datesOf(first)).toEqual({
+      Provisioned: changedAt,
+      HostRunning: changedAt + 2_000,
+      AgentReady: changedAt + 1_000,
+    });
+    expect(datesOf(second)).toMatchObject({
+      Provisioned: changedAt,
+      HostRunning: changedAt + 4_000,
+    });
+    expect(listed.conditions).toEqual(second.conditions);
+    expect(second.revision).toBe(before.revision);
   });
 });
 

@@ -33,6 +33,14 @@ export const TERRARIA = {
   memory_mb: 512,
 };
 
+export const DEV = {
+  vmid: 6001,
+  container_type: 'dev',
+  runtime: 'node',
+  version: '24',
+  memory_mb: 512,
+};
+
 interface Status {
   readonly state: string;
   readonly installStep?: string;

@@ -195,8 +195,14 @@ describe('an agent that does not answer', () => {
     const missed = await look();
 
     expect(heard).toMatchObject({ players: 7, condition: 'ready', misses: 0 });
-    expect(lost).toEqual({ ...heard, misses: 1, isSlow: expect.any(Boolean) });
+    expect(lost).toEqual({
+      ...heard,
+      askedAt: expect.any(Number),
+      misses: 1,
+      isSlow: expect.any(Boolean),
+    });
     expect(missed).toMatchObject({ players: null, condition: 'unreachable', misses: 3 });
     expect(missed?.seenAt).toBe(heard?.seenAt);
+    expect(missed?.askedAt).toBeGreaterThan(heard?.askedAt ?? 0);
   });
 });

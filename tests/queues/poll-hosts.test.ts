@@ -42,6 +42,7 @@ describe('a sweep of the cluster', () => {
     const changed = await both();
     await t.start(5001);
     t.proxmox.setLock(5004, null);
+    const backAt = Date.now();
     const back = await both();
 
     expect(changed).toEqual([
@@ -51,6 +52,9 @@ describe('a sweep of the cluster', () => {
       { ...FINE, lock: 'backup' },
     ]);
     expect(back).toMatchObject([{ drift: 'started_outside' }, changed[1], changed[2], FINE]);
+    const { hosts } = await t.live.load([5002]);
+    expect(hosts).toMatchObject([[5002, { cpu: null, observedAt: expect.any(Number) }]]);
+    expect(hosts[0]?.[1].observedAt).toBeGreaterThanOrEqual(backAt);
     for (const [vmid, times] of [
       [5001, 2],
       [5002, 1],

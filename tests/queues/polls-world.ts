@@ -81,6 +81,8 @@ export async function serve(actors: ActorSystem, vmid: number, ip: string): Prom
 export interface AgentPollRules {
   readonly timeoutMs?: number;
   readonly concurrency?: number;
+  readonly now?: () => number;
+  readonly spreadMs?: number;
 }
 
 /** Instances in service with an agent each, and nodes that poll them. */
@@ -107,7 +109,7 @@ export async function setUpAgents(vmids: readonly number[], rules: AgentPollRule
 
   /** A node of its own, with its own connections: `poll` is one sweep over all agents. */
   function createPoller(node: TestNode = t.createNode()) {
-    const { timeoutMs = 400, concurrency = 64 } = rules;
+    const { timeoutMs = 400, concurrency = 64, now = Date.now, spreadMs = 0 } = rules;
     const client = closing.use(createAgentClient({ port: fakes.port, timeoutMs: 5_000 }));
     const polled: Polled[] = [];
     const sweep = createAgentSweep({
@@ -118,8 +120,9 @@ export async function setUpAgents(vmids: readonly number[], rules: AgentPollRule
       shards: 1,
       timeoutMs,
       concurrency,
+      spreadMs,
       missesMax: 3,
-      now: Date.now,
+      now,
       logger: t.logger,
       onPoll(poll) {
         polled.push(poll);

@@ -150,3 +150,25 @@ test('an answer is replayed for a while, and then forgotten', async () => {
   expect(await t.one.findAnswer({ userId: 'u-1', key: 'old' })).toBeNull();
   expect(await t.one.findAnswer({ userId: 'u-1', key: 'young' })).toMatchObject({ status: 202 });
 });
+
+test('of answers that are kept under one key at the same time the first stays', async () => {
+  await using t = await setUp();
+  const answerOf = (response: string) => ({
+    userId: 'u-1',
+    key: 'k',
+    fingerprint: 'f',
+    status: 200,
+    response,
+  });
+
+  const kept = await Promise.all([
+    t.one.keepAnswer(answerOf('one')),
+    t.two.keepAnswer(answerOf('two')),
+  ]);
+  const later = await t.one.keepAnswer(answerOf('later'));
+
+  const first = kept[0] ? 'one' : 'two';
+  expect([...kept].sort()).toEqual([false, true]);
+  expect(later).toBe(false);
+  expect(await t.two.findAnswer({ userId: 'u-1', key: 'k' })).toMatchObject({ response: first });
+});

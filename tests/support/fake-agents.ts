@@ -15,6 +15,8 @@ export interface FakeAgent {
   readonly answers: Record<string, Way | Promise<unknown>>;
   /** The paths it was asked for, in order. */
   readonly asked: string[];
+  /** When, on the clock of this process. */
+  readonly askedAt: number[];
   /** The faults that have fired. */
   readonly fired: string[];
 }
@@ -34,7 +36,7 @@ export async function startFakeAgents() {
     add(ip: string): FakeAgent {
       const status = { state: 'running', crashCount: 0, players: 0, uptimeSeconds: 1 };
       const voice = { ready: true, readySource: 'minecraft_ping', status };
-      const agent: FakeAgent = { ...voice, answers: {}, asked: [], fired: [] };
+      const agent: FakeAgent = { ...voice, answers: {}, asked: [], askedAt: [], fired: [] };
       agents.set(ip, agent);
       return agent;
     },
@@ -49,6 +51,7 @@ export async function startFakeAgents() {
 async function answer(agent: FakeAgent, request: IncomingMessage, response: ServerResponse) {
   const path = request.url ?? '';
   agent.asked.push(path);
+  agent.askedAt.push(performance.now());
   const way = agent.answers[path];
   if (typeof way === 'string') {
     agent.fired.push(`${way} ${path}`);

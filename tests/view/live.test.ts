@@ -7,7 +7,7 @@ import { createLiveFeed } from '../../src/storage/live-feed.ts';
 import { createLive, type LiveNews } from '../../src/view/live.ts';
 import { until } from '../support/until.ts';
 
-const agent = { seenAt: 1_000, condition: 'ready', players: 3, uptimeSeconds: 60 };
+const agent = { seenAt: 1_000, askedAt: 1_000, condition: 'ready', players: 3, uptimeSeconds: 60 };
 const host = { observedAt: 1_000, cpu: 0.5, mem: 1, maxmem: 2, disk: 3, uptime: 60 };
 
 function setUp() {
@@ -77,7 +77,7 @@ test('what is not understood is left out, and the rest is taken', async () => {
 test('numbers are unknown after a minute, but when they were seen is not', () => {
   const live = createLive();
   live.take({ agents: [[5001, agent]], hosts: [[5001, host]] });
-  live.take({ agents: [[5001, { ...agent, seenAt: 500, players: 9 }]], hosts: [] });
+  live.take({ agents: [[5001, { ...agent, askedAt: 500, players: 9 }]], hosts: [] });
 
   const at = (now: number) => live.of(5001, { bornAt: 0, now });
 
@@ -87,6 +87,7 @@ test('numbers are unknown after a minute, but when they were seen is not', () =>
     host: null,
     agentSeenAt: 1_000,
     hostObservedAt: 1_000,
+    agentAskedAt: 1_000,
   });
 });
 
@@ -99,5 +100,6 @@ test('what was said of a former instance is not believed of a new one with its V
     host: null,
     agentSeenAt: null,
     hostObservedAt: null,
+    agentAskedAt: null,
   });
 });

@@ -6,6 +6,7 @@ import { describeStatus } from '../../machines/instance/status.ts';
 import type { FindEntry } from '../../view/entry.ts';
 import type { FleetEntry } from '../../view/fleet.ts';
 import { type AnyEndpoint, endpoint, nothing } from '../endpoint.ts';
+import { refuseGame } from '../refusal.ts';
 import { requireEntry, vmidParam } from './servers.ts';
 
 const COMMAND_MAX = 1_000;
@@ -19,17 +20,22 @@ export interface GameDependencies {
 function addressOf({ vmid, state }: FleetEntry): string {
   const { ctype, ip } = state.context;
   if (ctype !== 'game') {
-    const details = { reason: 'not_a_game' };
-    throw new ConflictError(`container ${vmid} is no game server`, { code: 'refused', details });
+    throw refuseGame('not_a_game', `container ${vmid} is no game server`);
   }
   const { hostStatus } = describeStatus(state);
   if (hostStatus === 'running' && ip !== null) return ip;
   if (hostStatus === 'running') {
-    const details = { reason: 'address_unknown', hostStatus };
-    throw new ConflictError('the container has just been started: its address is being found out', {
-      code: 'refused',
-      details,
-    });
+    throw refuseGame(
+      'address_unknown',
+      'the container has just been started: its address is being found out',
+      { hostStatus },
+    );
+  }
+  // Before it is in service it is merely not there yet.
+  if (state.value['provisioning'] === 'ready' && hostStatus === 'unknown') {
+    throw state.value['host'] === 'absent'
+      ? refuseGame('container_absent', 'Proxmox does not know the container')
+      : refuseGame('host_unknown', 'Proxmox does not say whether the container is on');
   }
   throw new ConflictError(
     `the container is ${hostStatus}: its game can only be reached when it is on`,

@@ -101,15 +101,16 @@ function reply(vmid: number, powered: Powered): Reply {
   const statusUrl = hostStatusUrlOf(vmid);
   const ok = operation.state !== 'failed';
   const body = { ok, operation: viewRecord(operation), statusUrl };
+  const replayed = powered.isReplay ? { 'Idempotent-Replayed': 'true' } : {};
   if (powered.outcome === 'no_change') {
-    return { status: 200, body: { ...body, result: 'no_change' } };
+    return { status: 200, headers: replayed, body: { ...body, result: 'no_change' } };
   }
   return {
     status: operation.state === 'running' ? 202 : 200,
     headers: {
       Location: operationUrlOf(vmid, operation.id),
       'Retry-After': String(RETRY_AFTER_S),
-      ...(powered.isReplay && { 'Idempotent-Replayed': 'true' }),
+      ...replayed,
     },
     body,
   };

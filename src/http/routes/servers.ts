@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { z } from 'zod';
 
 import type { ActorSystem } from '../../actors/system.ts';
-import { ConflictError, type ErrorCode, NotFoundError } from '../../errors.ts';
+import { NotFoundError } from '../../errors.ts';
 import type { Instance, Instances } from '../../storage/instances.ts';
 import type { FindEntry } from '../../view/entry.ts';
 import type { Fleet, FleetEntry } from '../../view/fleet.ts';
@@ -11,6 +11,7 @@ import { replyAccepted } from '../accepted.ts';
 import { maySee, type Principal } from '../auth/principal.ts';
 import { type AnyEndpoint, endpoint, nothing } from '../endpoint.ts';
 import { assembledJson } from '../json.ts';
+import { toRefusal } from '../refusal.ts';
 import { listQuery, selectPage } from '../server-list.ts';
 import type { ServerTexts } from '../server-texts.ts';
 import { acceptedView, serverView, statusView, viewOperation } from '../server-view.ts';
@@ -48,25 +49,6 @@ export async function requireEntry(
   const entry = await find(vmid);
   if (entry && maySee(principal, entry.customerId)) return entry;
   throw new NotFoundError(`there is no container ${vmid}`);
-}
-
-/** A wish that the machine refused, with its reason and what it would accept. */
-export function toRefusal(refused: {
-  readonly reason: { readonly code: string; readonly message: string };
-  readonly allowedActions: readonly string[];
-}): ConflictError {
-  const { reason, allowedActions } = refused;
-  const known: readonly ErrorCode[] = [
-    'container_running',
-    'deletion_in_progress',
-    'host_operation_in_progress',
-    'host_not_running',
-  ];
-  const code = known.find((one) => one === reason.code) ?? 'refused';
-  return new ConflictError(reason.message, {
-    code,
-    details: { reason: reason.code, allowedActions },
-  });
 }
 
 export function serverEndpoints(dependencies: ServerDependencies): readonly AnyEndpoint[] {
@@ -109,7 +91,11 @@ function readEndpoints({ fleet, find, texts }: ServerDependencies): readonly Any
       },
       problems: ['invalid_input', 'unauthenticated'],
       async handle({ query, principal }) {
-        const { entries, nextCursor } = selectPage(fleet, principal, query);
+        const { entries, nextCursor } = selectPage(
+          { fleet, statusOf: texts.statusOf },
+          principal,
+          query,
+        );
         const servers = await renderList(entries, texts);
         const next = nextCursor === undefined ? '' : `,"nextCursor":${JSON.stringify(nextCursor)}`;
         return { status: 200, json: assembledJson(`{"servers":[${servers}]${next}}`) };

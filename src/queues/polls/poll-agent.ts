@@ -2,9 +2,10 @@ import type { AgentClient } from '../../clients/agent/client.ts';
 import { UnavailableError } from '../../errors.ts';
 import type { PolledAgent } from '../../storage/live-feed.ts';
 import type { AgentTarget } from '../../storage/poll-targets.ts';
-import { type AgentAnswer, isNews, sightAgent } from './agent-news.ts';
+import { type AgentAnswer, sightAgent } from './agent-news.ts';
 import { askAgent } from './ask-agent.ts';
 import { startDeadline } from './deadline.ts';
+import { weighNews } from './talk.ts';
 import type { Tell } from './tell.ts';
 
 /** One poll as metrics see it. */
@@ -53,10 +54,14 @@ export function createAgentPoll({ agents, tell, timeoutMs, ...options }: AgentPo
     const seen = sightAgent(target, answer, { misses, missesMax });
     const condition = seen?.condition ?? target.agent;
     onPoll?.({ answer: answer.kind, condition, ms });
-    const seenAt = answer.kind === 'silent' ? (before?.seenAt ?? NEVER) : now();
+    const askedAt = now();
+    const seenAt = answer.kind === 'silent' ? (before?.seenAt ?? NEVER) : askedAt;
     const numbers = numbersOf(answer, seen ? undefined : before);
-    note({ ...numbers, seenAt, condition, misses, isSlow: ms > PATIENCE_MS });
-    if (seen && isNews(target, seen)) await tell(target, { type: 'agent.observed', ...seen });
+    const spoken = { busyUntil: before?.busyUntil ?? 0, at: askedAt };
+    const { told, busyUntil } = weighNews(target, seen, spoken);
+    const isSlow = ms > PATIENCE_MS;
+    note({ ...numbers, seenAt, askedAt, condition, misses, isSlow, busyUntil });
+    if (told) await tell(target, { type: 'agent.observed', ...told });
   };
 }
 

@@ -1,9 +1,10 @@
 import type { LiveFeed, PolledAgent } from '../../storage/live-feed.ts';
-import type { PollTargets } from '../../storage/poll-targets.ts';
+import type { AgentTarget, PollTargets } from '../../storage/poll-targets.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { Sweeps } from '../workers/sweep.ts';
 import { createLanes } from './lanes.ts';
 import { type AgentPollOptions, createAgentPoll, PATIENCE_MS } from './poll-agent.ts';
+import { beginSpread } from './spread.ts';
 import { createTroubles } from './trouble.ts';
 
 export interface AgentSweepOptions extends AgentPollOptions {
@@ -12,6 +13,8 @@ export interface AgentSweepOptions extends AgentPollOptions {
   readonly shards: number;
   /** Polls in flight in this process, of agents that answer. */
   readonly concurrency: number;
+  /** So long it takes until the last poll of a shard has begun; they begin all at once without. */
+  readonly spreadMs?: number;
   readonly logger: Logger;
 }
 
@@ -29,7 +32,7 @@ const isSuspect = (before: PolledAgent | undefined) =>
  * batches, before anybody counts misses again.
  */
 export function createAgentSweep(options: AgentSweepOptions) {
-  const { targets, live, shards, concurrency, logger } = options;
+  const { targets, live, shards, concurrency, spreadMs = 0, logger } = options;
   const poll = createAgentPoll(options);
   const lanes = createLanes({
     healthyMax: concurrency,
@@ -64,7 +67,7 @@ export function createAgentSweep(options: AgentSweepOptions) {
     flush();
     // Readiness does not depend on Redis: without it, misses are counted from the beginning.
     const known = await troubles.collect(live.loadPolled(agents.map(({ vmid }) => vmid)));
-    const healthy = agents.map((target) => {
+    const begin = (target: AgentTarget) => {
       const before = known?.get(target.vmid);
       const note = (polled: PolledAgent) => {
         noted.set(target.vmid, polled);
@@ -76,8 +79,8 @@ export function createAgentSweep(options: AgentSweepOptions) {
       return isSuspect(before)
         ? lanes.runSuspect(target.vmid, work)
         : lanes.runHealthy(target.vmid, work);
-    });
-    await Promise.all(healthy);
+    };
+    await beginSpread(agents, begin, { spreadMs, shutdown });
     isOver = true;
     flush();
   };

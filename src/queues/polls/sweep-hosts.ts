@@ -41,10 +41,9 @@ export function createHostSweep(options: HostSweepOptions) {
     const observedAt = now();
     // Of what is not ours, or not known to be, the numbers are nobody's business.
     const numbers = hosts.flatMap(({ vmid, power }) => {
-      const entry = listed.get(vmid);
-      return entry && power !== 'absent'
-        ? [[vmid, { observedAt, ...numbersOf(entry) }] as const]
-        : [];
+      const entry = power === 'absent' ? undefined : listed.get(vmid);
+      if (!entry && power !== 'absent') return [];
+      return [[vmid, { observedAt, ...numbersOf(entry) }] as const];
     });
     const silent = new Set<string>();
     const looks = hosts
@@ -57,10 +56,11 @@ export function createHostSweep(options: HostSweepOptions) {
   };
 }
 
-const numbersOf = ({ cpu, mem, maxmem, disk, uptime }: ContainerResource) => ({
-  cpu,
-  mem,
-  maxmem,
-  disk,
-  uptime,
+/** None of what is not there: but that has been found out, and when. */
+const numbersOf = (entry: ContainerResource | undefined) => ({
+  cpu: entry?.cpu ?? null,
+  mem: entry?.mem ?? null,
+  maxmem: entry?.maxmem ?? null,
+  disk: entry?.disk ?? null,
+  uptime: entry?.uptime ?? null,
 });
