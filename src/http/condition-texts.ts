@@ -50,11 +50,14 @@ const renderStill = (entry: FleetEntry, unseen: Unseen): readonly StillCondition
   }));
 
 /** The step that changed a region had word of it, too: nothing is older than its own change. */
-function datesOf({ state: { since }, updatedAt }: FleetEntry, heard: Heard): Record<Type, number> {
+function datesOf({ state, updatedAt }: FleetEntry, heard: Heard): Record<Type, number> {
+  const { since, context } = state;
   return {
     Provisioned: +updatedAt,
     HostRunning: Math.max(heard.hostAt ?? 0, since['host'] ?? 0),
     AgentReady: Math.max(heard.agentAt ?? 0, since['agent'] ?? 0),
+    EdgePublished: since['edge'] ?? 0,
+    ProxyRegistered: Math.max(context.payload.proxy?.report?.receivedAt ?? 0, since['proxy'] ?? 0),
   };
 }
 

@@ -28,7 +28,7 @@ function setUp(host: string, agent: string) {
     version: 7,
     customerId: 'c-1',
     state: {
-      value: { provisioning: 'ready', host, agent, recovery: 'idle' },
+      value: { ...initial.value, provisioning: 'ready', host, agent },
       context: initial.context,
       since: { provisioning: BORN, host: BORN, agent: BORN, recovery: BORN },
     },

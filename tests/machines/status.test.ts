@@ -14,7 +14,7 @@ function stateOf(
   context: Partial<InstanceContext> = {},
 ): InstanceState {
   return {
-    value: { provisioning, host, agent, recovery: 'idle' },
+    value: { ...initial.value, provisioning, host, agent },
     context: { ...initial.context, ...context },
     since: { provisioning: 1_000, host: 2_000, agent: 3_000 },
   };
