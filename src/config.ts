@@ -96,6 +96,7 @@ const configuration = ENVIRONMENT.check((context) => {
   metrics: { token: env.METRICS_TOKEN, port: env.METRICS_PORT },
   discovery: { token: env.PROM_SD_TOKEN },
   edge: edgeOf(env),
+  debts: { everyMs: env.DEBT_SWEEP_MS },
   effects: { concurrency: env.EFFECT_CONCURRENCY, leaseMs: env.EFFECT_LEASE_MS },
 }));
 

@@ -59,7 +59,7 @@ export async function startWorkerRole(foundation: Foundation): Promise<AsyncDisp
       run: createLostEffectsSweep({ outbox, relay }),
     },
     timers: { everyMs: 1_000, run: () => timers.deliverDue() },
-    debts: { everyMs: 15_000, run: payDebts },
+    debts: { everyMs: config.debts.everyMs, run: payDebts },
     reconcile: {
       everyMs: MINUTE_MS,
       run: async (shutdown) => void (await reconcile.run(shutdown)),

@@ -10,6 +10,7 @@ import { until } from '../support/until.ts';
 /** Everything that has to do with reaching an instance runs at this pace in tests. */
 const PACE = {
   PROXMOX_POLL_MS: '20',
+  DEBT_SWEEP_MS: '500',
   EDGE_TIMEOUT_MS: '1000',
   EDGE_RECONCILE_MS: '400',
   TRAEFIK_POLL_TIMEOUT_MS: '3000',
