@@ -66,8 +66,8 @@ test.each([
     'INV-24 a registration leads to where the container is now',
   ],
   [
-    'a deletion does not wait for the third parties',
-    { isUnpublished: () => true },
+    'a deletion neither waits for third parties nor owes what they keep',
+    { isUnpublished: () => true, isEdgeOverdue: () => false, isProxyOverdue: () => false },
     'INV-25 deleted means that nothing is known of it outside, or owed',
   ],
   [

@@ -180,7 +180,7 @@ const EDGE_ENDS: Readonly<Record<string, string>> = {
 };
 
 /** Only successful answers to what is asked, and pauses that pass: no failure, no deadline. */
-function deleteInACooperativeWorld(
+export function deleteInACooperativeWorld(
   step: ReturnType<typeof createTransition>,
   from: InstanceSnapshot,
 ): InstanceSnapshot {

@@ -244,6 +244,8 @@ export function instanceModel(machine: AnyStateMachine): Model<InstanceSnapshot>
   };
 }
 
+const isOther = ({ plan }: AnyEvent) => (plan as EdgePlan).proxy === null;
+
 /** Of the container: what changes its power and its address, and its end. Answers are honest. */
 function isPlain(event: AnyEvent, { ops: { host, agent } }: InstanceContext): boolean {
   const { type, opId, force, condition, power } = event;
@@ -259,7 +261,8 @@ function isPlain(event: AnyEvent, { ops: { host, agent } }: InstanceContext): bo
 function isOfEdge(event: AnyEvent, { ops: { host, agent } }: InstanceContext): boolean {
   if (event.type !== 'effect.failed') {
     return (
-      isEdgeEvent(event) || /^xstate\.after.*(instance\.(edge|proxy)\.|Pause)/.test(event.type)
+      isEdgeEvent(event) ||
+      /^xstate\.after.*(instance\.(edge|proxy)\.|Pause|releaseDeadline)/.test(event.type)
     );
   }
   return event['retryable'] === true && event['opId'] !== host?.id && event['opId'] !== agent?.id;
@@ -277,7 +280,10 @@ export function edgeModel(machine: AnyStateMachine, plan: EdgePlan): Model<Insta
       snapshot.hasTag('archived')
         ? []
         : worldEvents(snapshot).filter(
-            (event) => isPlain(event, snapshot.context) || isOfEdge(event, snapshot.context),
+            (event) =>
+              (isPlain(event, snapshot.context) || isOfEdge(event, snapshot.context)) &&
+              // Another plan is tried by the random walks: here it would double every state.
+              !(event.type === 'publish.requested' && isOther(event)),
           ),
     key: (snapshot) => {
       const { value, context } = snapshot;

@@ -223,6 +223,10 @@ export const instanceSetup = setup({
       (context.payload.edge?.targets ?? []).every(
         ({ state }) => state === 'absent' || state === 'owed',
       ),
+    /** The deletion has waited long enough: whatever is left is owed at once. */
+    isEdgeOverdue: and(['isDeleted', not(stateIn({ edge: 'unpublished' }))]),
+    isProxyOverdue: and(['isDeleted', not('isProxyGone')]),
+    isDeleted: stateIn({ provisioning: 'deleted' }),
     isUnpublished: and([stateIn({ edge: 'unpublished' }), 'isProxyGone']),
     /** A deletion has tried often enough: what is left becomes a debt. */
     mayOweEdge: and(['isDoomed', ({ context }) => mayEndUnpaid(context.attempts.edge)]),

@@ -102,10 +102,6 @@ export const releaseLanes = instanceSetup.assign({
   ops: ({ context }) => ({ ...context.ops, host: null, agent: null }),
 });
 
-export const releaseAllLanes = instanceSetup.assign({
-  ops: { host: null, agent: null, proxy: null, edge: {} },
-});
-
 export const releaseHostLane = instanceSetup.assign({
   ops: ({ context }) => ({ ...context.ops, host: null }),
 });

@@ -54,6 +54,7 @@ const short = {
  */
 export const edge = instanceSetup.createStateConfig({
   initial: 'unpublished',
+  always: { guard: 'isEdgeOverdue', target: '.unpublished', actions: oweEdge },
   states: {
     unpublished: {
       description: 'Nothing of it is known outside',

@@ -1,6 +1,4 @@
-import { oweEdge, supersedeEdge } from '../edge-steps.ts';
 import { rememberAddress } from '../power-steps.ts';
-import { oweProxy } from '../proxy-steps.ts';
 import { instanceSetup } from '../setup.ts';
 import {
   acceptWish,
@@ -12,7 +10,6 @@ import {
   noteSetback,
   oweContainer,
   releaseAgentLane,
-  releaseAllLanes,
   releaseHostLane,
   releaseLanes,
   rememberTask,
@@ -281,7 +278,7 @@ export const provisioning = instanceSetup.createStateConfig({
           after: {
             releaseDeadline: {
               target: '#instance.provisioning.deleted',
-              actions: [...oweEdge, ...oweProxy, releaseAllLanes, supersedeEdge, succeed],
+              actions: succeed,
             },
           },
         },

@@ -63,6 +63,7 @@ const leading = {
  */
 export const proxy = instanceSetup.createStateConfig({
   initial: 'none',
+  always: { guard: 'isProxyOverdue', target: '.none', actions: oweProxy },
   states: {
     none: {
       description: 'Velocity does not know it',
