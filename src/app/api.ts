@@ -29,6 +29,7 @@ import { createInstanceStore } from '../storage/instance-store.ts';
 import { createInstances } from '../storage/instances.ts';
 import { createOperations } from '../storage/operations.ts';
 import { createUsers } from '../storage/users.ts';
+import { createEdgeEndpoints } from './edge-endpoints.ts';
 import type { Foundation } from './foundation.ts';
 import { createInsightEndpoints } from './insight.ts';
 import { measureFleet } from './metrics.ts';
@@ -58,6 +59,7 @@ type EndpointParts = Pick<
   | 'redis'
   | 'proxmox'
   | 'agents'
+  | 'edge'
   | 'actors'
   | 'feed'
   | 'relay'
@@ -139,6 +141,7 @@ export function createEndpoints(
     ...operationEndpoints({ find, operations, awaitOperation }),
     ...gameEndpoints({ find, agents: foundation.agents }),
     ...containerEndpoints({ remove, instances, waiting }),
+    ...createEdgeEndpoints(foundation, view, { ask, awaitOperation, planEdge }),
     ...createInsightEndpoints(foundation, view),
   ];
 }
