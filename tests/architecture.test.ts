@@ -29,7 +29,7 @@ const LAYERS: Readonly<Record<string, Rule>> = {
   clients: { layers: ['errors'], packages: ['undici', 'zod'] },
   http: {
     layers: ['actors', 'view', 'machines', 'storage', 'clients', 'errors', 'telemetry'],
-    packages: ['express', 'jose', 'lru-cache', 'swagger-ui-dist', 'zod'],
+    packages: ['express', 'jose', 'lru-cache', 'rate-limiter-flexible', 'swagger-ui-dist', 'zod'],
   },
   queues: {
     layers: ['actors', 'machines', 'storage', 'clients', 'errors', 'telemetry'],

@@ -42,6 +42,12 @@ export async function renderOpenApi(): Promise<string> {
       redis: new Redis(config.redis.url, { lazyConnect: true }),
       proxmox,
       agents,
+      edge: {
+        internalDns: undefined,
+        publicDns: undefined,
+        opnsense: undefined,
+        velocity: undefined,
+      },
       actors: createActorSystem({ store, definitions: {}, now, nodeId: 'docs' }),
       feed: { publish: () => {}, subscribe: () => () => {} },
       relay: { announce: () => {}, enqueue: async () => {}, sweepSoon: () => {} },

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 
 import type { Express } from 'express';
 
+import { createAskOperation } from '../http/ask-operation.ts';
 import { createTokens } from '../http/auth/tokens.ts';
 import { createInstanceCreation } from '../http/create-instance.ts';
 import { createContainerDeletion, type SightedContainer } from '../http/delete-container.ts';
@@ -28,6 +29,7 @@ import { createInstanceStore } from '../storage/instance-store.ts';
 import { createInstances } from '../storage/instances.ts';
 import { createOperations } from '../storage/operations.ts';
 import { createUsers } from '../storage/users.ts';
+import { createEdgeEndpoints } from './edge-endpoints.ts';
 import type { Foundation } from './foundation.ts';
 import { createInsightEndpoints } from './insight.ts';
 import { measureFleet } from './metrics.ts';
@@ -57,6 +59,7 @@ type EndpointParts = Pick<
   | 'redis'
   | 'proxmox'
   | 'agents'
+  | 'edge'
   | 'actors'
   | 'feed'
   | 'relay'
@@ -92,6 +95,7 @@ export function createEndpoints(
     currentAt: view.tail.currentAt,
   });
   const waiting = createWaiting({ actors, feed, closing: closing.signal });
+  const planEdge = createEdgePlanning(config.edge, foundation.ports);
   const create = createInstanceCreation({
     actors,
     instances: createInstanceStore(database.pool),
@@ -100,7 +104,7 @@ export function createEndpoints(
     ranges: config.provisioning.vmids,
     readyDeadlineMs: config.provisioning.readyTimeoutMs,
     restarts: config.provisioning.restarts,
-    planEdge: createEdgePlanning(config.edge, foundation.ports),
+    planEdge,
     now,
     randomId,
   });
@@ -121,7 +125,8 @@ export function createEndpoints(
   const operations = createOperations(database.prisma);
   const awaitOperation = createAwaitOperation({ operations, waiting });
   const answers = createInstanceStore(database.pool);
-  const power = createHostPower({ actors, answers, operations, randomId, now });
+  const ask = createAskOperation({ actors, answers, operations, randomId, now });
+  const power = createHostPower(ask);
   return [
     ...healthEndpoints({
       postgres: () => database.pool.query('SELECT 1'),
@@ -136,6 +141,7 @@ export function createEndpoints(
     ...operationEndpoints({ find, operations, awaitOperation }),
     ...gameEndpoints({ find, agents: foundation.agents }),
     ...containerEndpoints({ remove, instances, waiting }),
+    ...createEdgeEndpoints(foundation, view, { ask, awaitOperation, planEdge }),
     ...createInsightEndpoints(foundation, view),
   ];
 }

@@ -12,9 +12,11 @@ import { createTell } from '../queues/polls/tell.ts';
 import { createEdgeCheck, type EdgeChecks } from '../queues/workers/check-edge.ts';
 import { createDnsReconciliation } from '../queues/workers/reconcile-dns.ts';
 import type { Sweeps } from '../queues/workers/sweep.ts';
+import { createRouteFile } from '../queues/workers/write-routes.ts';
 import { createEdgeHealthReports } from '../storage/edge-health.ts';
 import { createEdgeTargets } from '../storage/edge-targets.ts';
 import { createInstances } from '../storage/instances.ts';
+import { createJournalReader } from '../storage/journal.ts';
 import { createRouterSights } from '../storage/router-sights.ts';
 import type { Foundation } from './foundation.ts';
 
@@ -27,6 +29,8 @@ export interface EdgeClients {
 }
 
 const CHECK_MS = 30_000;
+/** Much less than what waits for a route to be written. */
+const WRITE_MS = 2_000;
 const CHECK_NAMES = {
   internalDns: 'internal_dns',
   publicDns: 'public_dns',
@@ -58,7 +62,7 @@ export async function openEdgeClients(
 const readCa = async (file: string | undefined) =>
   file === undefined ? undefined : readFile(file, 'utf8');
 
-type EdgeParts = Pick<
+export type EdgeParts = Pick<
   Foundation,
   'actors' | 'config' | 'database' | 'edge' | 'logger' | 'now' | 'proxmox' | 'redis'
 >;
@@ -93,18 +97,37 @@ export function createDnsComparison({ actors, database, edge, now, proxmox }: Ed
   });
 }
 
+type CheckKey = keyof typeof CHECK_NAMES;
+
+/** The third parties that are configured, as their health names them. */
+export const namesOfParties = (edge: EdgeClients): readonly string[] =>
+  Object.entries(CHECK_NAMES).flatMap(([key, name]) => (edge[key as CheckKey] ? [name] : []));
+
 /** What looks at third parties by itself; nothing for those that are not configured. */
 export function createEdgeSweeps(parts: EdgeParts): Sweeps {
   const { actors, config, database, edge, logger, now, redis } = parts;
   const { velocity } = edge;
   const checks: EdgeChecks = Object.fromEntries(
     Object.entries(CHECK_NAMES).flatMap(([key, name]) => {
-      const client = edge[key as keyof typeof CHECK_NAMES];
+      const client = edge[key as CheckKey];
       return client ? [[name, (call: { signal: AbortSignal }) => client.check(call)]] : [];
     }),
   );
   const compareDns = createDnsComparison(parts);
+  const file = config.edge.traefik?.file;
   return {
+    ...(file !== undefined && {
+      routes: {
+        everyMs: WRITE_MS,
+        run: createRouteFile({
+          file,
+          targets: createEdgeTargets(database.pool),
+          sights: createSights(parts),
+          head: createJournalReader(database.pool).head,
+          now,
+        }),
+      },
+    }),
     ...(velocity && {
       bridge: {
         everyMs: config.edge.reconcileEveryMs,

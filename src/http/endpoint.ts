@@ -24,10 +24,21 @@ interface Input<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType> {
   readonly headers: {
     readonly idempotencyKey: string | null;
     readonly lastEventId: string | null;
+    readonly ifNoneMatch: string | null;
     readonly waitS: number;
   };
   /** Ends when the client has gone. */
   readonly signal: AbortSignal;
+}
+
+/** A header of the request, by its name. */
+type ReadHeader = (name: string) => string | undefined;
+
+/** Refuses, before anything else is looked at, whoever does not bring a secret of our own. */
+export interface Gate {
+  /** For the documentation. */
+  readonly scheme: 'ownToken' | 'bridgeSecret';
+  admit(header: ReadHeader): void | Promise<void>;
 }
 
 /** One operation of the API: the source of both its Express route and its OpenAPI entry. */
@@ -43,12 +54,13 @@ export interface Endpoint<P extends z.ZodType, Q extends z.ZodType, B extends z.
   /** What it may answer when all is well, by status. */
   readonly replies: Readonly<Record<number, z.ZodType>>;
   readonly problems: readonly ErrorCode[];
-  /** Refuses whoever does not bring a token of its own, which is no user's. */
-  readonly admit?: (authorization: string | undefined) => void;
+  readonly gate?: Gate;
+  /** As `8kb`; 100 kB if it does not say. */
+  readonly bodyMax?: string;
   /** JSON if it does not say. */
   readonly contentType?: string;
   /** Which of these headers does it read? For the documentation. */
-  readonly reads?: readonly ('Idempotency-Key' | 'Prefer' | 'Last-Event-ID')[];
+  readonly reads?: readonly ('Idempotency-Key' | 'Prefer' | 'Last-Event-ID' | 'If-None-Match')[];
 }
 
 export interface PublicEndpoint<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType>
@@ -98,6 +110,7 @@ function readHeaders(request: Request) {
   return {
     idempotencyKey: request.get('idempotency-key') ?? null,
     lastEventId: request.get('last-event-id') ?? null,
+    ifNoneMatch: request.get('if-none-match') ?? null,
     waitS: Math.min(Number(wait), WAIT_MAX_S),
   };
 }
@@ -124,21 +137,21 @@ export function createRouter(
     next();
   };
   for (const definition of endpoints) {
-    const { method, path, body, isPublic, admit } = definition;
+    const { method, path, body, isPublic, gate, bodyMax } = definition;
     const before = [
-      ...(admit ? [createGate(admit)] : []),
+      ...(gate ? [guard(gate)] : []),
       ...(isPublic ? [] : [identify]),
-      ...(body === nothing ? [] : [readBody]),
+      ...(body === nothing ? [] : [bodyMax ? express.json({ limit: bodyMax }) : readBody]),
     ];
     router[method](path, ...before, createHandler(definition));
   }
   return router;
 }
 
-const createGate =
-  (admit: NonNullable<AnyEndpoint['admit']>): RequestHandler =>
-  (request, _, next) => {
-    admit(request.get('authorization'));
+const guard =
+  (gate: Gate): RequestHandler =>
+  async (request, _, next) => {
+    await gate.admit((name) => request.get(name));
     next();
   };
 

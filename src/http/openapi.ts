@@ -25,6 +25,7 @@ const HEADERS = {
   'Idempotency-Key': 'The same key, the same work: it is done once',
   Prefer: '`wait=N`: answer when it is done, at most after N s',
   'Last-Event-ID': 'The last event that was received: go on behind it',
+  'If-None-Match': 'The `ETag` of what is known already: 304 if it is still so',
 } as const;
 
 interface JsonSchema {
@@ -37,10 +38,16 @@ interface JsonSchema {
 const SECURITY = {
   bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
   ownToken: { type: 'http', scheme: 'bearer', description: 'A token of the configuration' },
+  bridgeSecret: {
+    type: 'apiKey',
+    in: 'header',
+    name: 'X-Zpack-Secret',
+    description: 'SHA-256 of the secret that is shared with the bridge of Velocity, as hex',
+  },
 };
 
-const securityOf = ({ isPublic, admit }: AnyEndpoint) =>
-  admit ? [{ ownToken: [] }] : isPublic ? [] : [{ bearer: [] }];
+const securityOf = ({ isPublic, gate }: AnyEndpoint) =>
+  gate ? [{ [gate.scheme]: [] }] : isPublic ? [] : [{ bearer: [] }];
 
 /** Whatever has a schema can be sent something else, and whatever writes can find no database. */
 const problemsOf = ({ params, query, body, problems, method }: AnyEndpoint) => [
@@ -105,9 +112,11 @@ export function describeApi(endpoints: readonly AnyEndpoint[], version: string):
       status,
       {
         description: summary,
-        content: {
-          [contentType ?? 'application/json']: { schema: toSchema(schema, 'output') },
-        },
+        ...(schema !== nothing && {
+          content: {
+            [contentType ?? 'application/json']: { schema: toSchema(schema, 'output') },
+          },
+        }),
       },
     ]);
     return Object.fromEntries([...good, ...describeProblems(problemsOf(endpoint))]);

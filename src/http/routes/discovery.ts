@@ -1,22 +1,15 @@
 import { z } from 'zod';
 
-import { NotFoundError } from '../../errors.ts';
 import type { Fleet, FleetEntry } from '../../view/fleet.ts';
-import { createTokenGate } from '../auth/own-token.ts';
+import { gateFor } from '../auth/own-token.ts';
 import { type AnyEndpoint, nothing, publicEndpoint } from '../endpoint.ts';
 
-const PATH = '/sd/exporters';
 /** Where a node exporter listens, by its convention. */
 const EXPORTER_PORT = 9_100;
 
 const targetGroup = z
   .object({ targets: z.array(z.string()), labels: z.record(z.string(), z.string()) })
   .meta({ id: 'TargetGroup', description: 'As Prometheus wants them for `http_sd_configs`' });
-
-/** Whoever does not say where to look has nothing to look for. */
-function closed(): never {
-  throw new NotFoundError(`there is no GET ${PATH}: PROM_SD_TOKEN is not set`);
-}
 
 /** The exporters of all containers that are on, for Prometheus to find. */
 export function discoveryEndpoints({
@@ -32,11 +25,11 @@ export function discoveryEndpoints({
       summary: 'Targets for Prometheus (HTTP service discovery)',
       tag: 'monitoring',
       method: 'get',
-      path: PATH,
+      path: '/sd/exporters',
       params: nothing,
       query: nothing,
       body: nothing,
-      admit: token === undefined ? closed : createTokenGate(token),
+      gate: gateFor(token, 'PROM_SD_TOKEN'),
       replies: { 200: z.array(targetGroup) },
       problems: ['unauthenticated', 'not_found'],
       async handle() {

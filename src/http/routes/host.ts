@@ -4,19 +4,13 @@ import { describeStatus } from '../../machines/instance/status.ts';
 import type { FindEntry } from '../../view/entry.ts';
 import type { FleetEntry } from '../../view/fleet.ts';
 import type { Live, LiveNumbers } from '../../view/live.ts';
-import { type AnyEndpoint, endpoint, nothing, type Reply } from '../endpoint.ts';
-import type { createHostPower, Powered, PowerVerb } from '../host-power.ts';
-import {
-  hostStatusUrlOf,
-  operationRecordView,
-  operationUrlOf,
-  viewRecord,
-} from '../operation-view.ts';
+import { type AnyEndpoint, endpoint, nothing } from '../endpoint.ts';
+import type { createHostPower, PowerVerb } from '../host-power.ts';
+import { operatedView, replyOperated } from '../operation-reply.ts';
+import { hostStatusUrlOf, operationRecordView, viewRecord } from '../operation-view.ts';
 import { whatIsUnseen } from '../server-texts.ts';
 import type { AwaitOperation } from './operations.ts';
 import { requireEntry, vmidParam } from './servers.ts';
-
-const RETRY_AFTER_S = 2;
 
 const number = z.number().nullable();
 
@@ -45,15 +39,6 @@ const hostStatusView = z
     observedAt: z.iso.datetime().nullable().describe('When Proxmox was last heard'),
   })
   .meta({ id: 'HostStatus' });
-
-const poweredView = z
-  .object({
-    ok: z.boolean().describe('false: the operation has ended, and failed'),
-    operation: operationRecordView,
-    statusUrl: z.string(),
-    result: z.literal('no_change').optional(),
-  })
-  .meta({ id: 'Powered' });
 
 export interface HostDependencies {
   readonly find: FindEntry;
@@ -96,26 +81,6 @@ function viewHost(
   };
 }
 
-function reply(vmid: number, powered: Powered): Reply {
-  const { operation } = powered;
-  const statusUrl = hostStatusUrlOf(vmid);
-  const ok = operation.state !== 'failed';
-  const body = { ok, operation: viewRecord(operation), statusUrl };
-  const replayed = powered.isReplay ? { 'Idempotent-Replayed': 'true' } : {};
-  if (powered.outcome === 'no_change') {
-    return { status: 200, headers: replayed, body: { ...body, result: 'no_change' } };
-  }
-  return {
-    status: operation.state === 'running' ? 202 : 200,
-    headers: {
-      Location: operationUrlOf(vmid, operation.id),
-      'Retry-After': String(RETRY_AFTER_S),
-      ...replayed,
-    },
-    body,
-  };
-}
-
 export function hostEndpoints(dependencies: HostDependencies): readonly AnyEndpoint[] {
   const { find, live, power, awaitOperation, now, unseenAfterMs } = dependencies;
   const params = z.object({ id: vmidParam });
@@ -129,7 +94,7 @@ export function hostEndpoints(dependencies: HostDependencies): readonly AnyEndpo
       method: 'post',
       path: `/api/servers/:id/host/${verb}`,
       reads: ['Idempotency-Key', 'Prefer'],
-      replies: { 200: poweredView, 202: poweredView },
+      replies: { 200: operatedView, 202: operatedView },
       problems: [
         'unauthenticated',
         'not_found',
@@ -144,9 +109,10 @@ export function hostEndpoints(dependencies: HostDependencies): readonly AnyEndpo
         const { idempotencyKey, waitS } = headers;
         const request = { verb, instanceId: id, vmid, userId: principal.userId, idempotencyKey };
         const powered = await power(request);
-        if (powered.outcome === 'no_change') return reply(vmid, powered);
+        const place = { vmid, statusUrl: hostStatusUrlOf(vmid) };
+        if (powered.outcome === 'no_change') return replyOperated(place, powered);
         const operation = await awaitOperation(id, powered.operation, { waitS, signal });
-        return reply(vmid, { ...powered, operation });
+        return replyOperated(place, { ...powered, operation });
       },
     });
 
