@@ -47,7 +47,7 @@ describe.concurrent('whatever ends, and whenever', () => {
   test('two nodes killed at 50 random times lose, double and forget nothing', TIMEOUT, async () => {
     const seed = chooseSeed();
     console.log(`CRASH_SEED=${seed} repeats these times`);
-    await using world = await startWorld(['all', 'all']);
+    await using world = await startWorld(['all', 'all'], { hasEdge: true });
     const storm = createStorm({ seed, pauseMinMs: 100, pauseMaxMs: 500 });
 
     const [killed, lives] = await Promise.all([

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
+import { startRouter } from '../../lab/router/router.ts';
 import { until } from '../support/until.ts';
 import {
   MINECRAFT,
@@ -153,6 +154,39 @@ describe.concurrent('the edge', () => {
     },
   );
 });
+
+test(
+  'a router that does not ask is lacking, owed, and whole when it asks again',
+  TIMEOUT,
+  async () => {
+    await using t = await startReachableApp();
+    const again = async () => {
+      const token = t.edge.environment['TRAEFIK_TOKEN'] ?? '';
+      const url = `${t.app.url}/internal/traefik/dynamic`;
+      return startRouter({ url, token, entryPoints: {}, pollMs: 100 });
+    };
+    await t.edge.router[Symbol.asyncDispose]();
+    const vmid = await t.order(TERRARIA);
+    const short = await t.statusWhen(vmid, ({ edge }) => edge.state === 'degraded', 'its lack');
+    const [router] = short.edge.targets;
+    {
+      await using _ = await again();
+      await t.statusWhen(vmid, isWhole, 'its publication', 60_000);
+    }
+    await t.remove(vmid);
+    const owed = await t.debts();
+    const reserved = async () =>
+      (await t.app.database.pool.query('SELECT port FROM edge_port')).rows.length;
+    const before = await reserved();
+    await using _ = await again();
+    await until(async () => (await t.debts()).length === 0, { what: 'the debt to be paid' });
+
+    expect(router).toMatchObject({ state: 'failed', failure: { code: 'router_silent' } });
+    expect(owed).toEqual([{ kind: 'router', code: 'router_silent' }]);
+    expect(before).toBe(1);
+    expect(await reserved()).toBe(0);
+  },
+);
 
 const kindOf = ({ name }: Party) => (name === 'velocity' ? 'proxy' : NAMES[name]);
 

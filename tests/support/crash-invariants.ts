@@ -54,7 +54,7 @@ export async function examine({ database, proxmox, edge, nodes }: CrashWorld): P
   }
   check((await count(pool, 'vmid_reservation')) === live.length, 'a live instance has no VMID');
   check((await count(pool, 'debt')) === 0, 'something is owed');
-  await checkEdge(pool, edge, ids, check);
+  if (edge) await checkEdge(pool, edge, ids, check);
   await checkOperations(pool, ids, check);
   await checkJournal(pool, check);
   const deleted = await checkArchive(pool, ids, check);

@@ -36,7 +36,8 @@ const DELAYS: Delays = {
 export interface CrashWorld extends AsyncDisposable {
   readonly database: Database;
   readonly proxmox: Proxmox;
-  readonly edge: EdgeWorld;
+  /** null: nothing is published anywhere. */
+  readonly edge: EdgeWorld | null;
   readonly nodes: Nodes;
   readonly client: CrashClient;
 }
@@ -46,6 +47,7 @@ export interface CrashWorldOptions {
   readonly database: Database & { readonly url: string };
   readonly redisUrl: string;
   readonly delays?: Partial<Delays>;
+  readonly hasEdge?: boolean;
 }
 
 /** Everything but the nodes, which a test starts, kills and finds started again. */
@@ -61,13 +63,10 @@ export async function startCrashWorld(options: CrashWorldOptions): Promise<Crash
   );
   const caFile = join(folder, 'ca.pem');
   await writeFile(caFile, proxmox.ca);
-  let urls = (): readonly string[] => [];
-  const door = opened.use(await startFrontDoor(() => urls()));
-  const edge = opened.use(
-    await startEdge({ dataDir: folder, apiUrl: door.url, pollMs: 100, portsEach: PORTS_EACH }),
-  );
+  const nodesOf = { urls: (): readonly string[] => [] };
+  const edge = options.hasEdge ? await openEdge(folder, opened, () => nodesOf.urls()) : null;
   const environment = {
-    ...edge.environment,
+    ...edge?.environment,
     EDGE_RECONCILE_MS: '1000',
     DNS_RECONCILE_MS: '2000',
     NODE_COMPILE_CACHE: COMPILE_CACHE,
@@ -98,7 +97,7 @@ export async function startCrashWorld(options: CrashWorldOptions): Promise<Crash
     passwordHash: await hashPassword(ACCOUNT.password),
   });
   const nodes = opened.use(createNodes({ folder, environment }));
-  urls = () => nodes.all().flatMap(({ url }) => url ?? []);
+  nodesOf.urls = () => nodes.all().flatMap(({ url }) => url ?? []);
   const client = createCrashClient({ ...ACCOUNT, nodes: nodes.all });
   const closing = opened.move();
   return {
@@ -109,4 +108,14 @@ export async function startCrashWorld(options: CrashWorldOptions): Promise<Crash
     client,
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   };
+}
+
+async function openEdge(
+  dataDir: string,
+  opened: AsyncDisposableStack,
+  urls: () => readonly string[],
+): Promise<EdgeWorld> {
+  const { url: apiUrl } = opened.use(await startFrontDoor(urls));
+  const pace = { pollMs: 100, portsEach: PORTS_EACH };
+  return opened.use(await startEdge({ dataDir, apiUrl, ...pace }));
 }
