@@ -5,7 +5,14 @@ import { listCalls } from '../../src/machines/instance/calls.ts';
 import { instanceMachine } from '../../src/machines/instance/machine.ts';
 import type { InstanceState } from '../../src/machines/instance/status.ts';
 import { type ExplainedRegion, explainState } from '../../src/machines/instance/why.ts';
-import { begin, power, removal, type Snapshot, serve } from '../support/instance-life.ts';
+import {
+  begin,
+  power,
+  published,
+  removal,
+  type Snapshot,
+  serve,
+} from '../support/instance-life.ts';
 import { instanceModel } from '../support/instance-model.ts';
 import { explore } from '../support/model.ts';
 
@@ -54,6 +61,27 @@ describe('an explanation', () => {
     ]);
     expect(agent.waitsFor.conditions).toEqual(['isHostRunning']);
     expect(agent.deadline).toBeNull();
+  });
+
+  test('of what is published says what would move it, and of a lack what is asked again', () => {
+    const life = published();
+    const { edge, proxy } = explained(life.state);
+    life.send({ type: 'target.lost', kind: 'public_dns', message: 'it is gone' });
+    const lacking = explained(life.state);
+
+    expect(wordsOf(edge).sort()).toEqual([
+      'condition degraded',
+      'condition unpublished',
+      'condition unpublishing',
+      'event target.lost publishing',
+      'wish publish.requested publishing',
+    ]);
+    expect(proxy.waitsFor.events).toEqual(['proxy.reported', 'proxy.observed']);
+    expect(lacking.edge).toMatchObject({
+      state: 'publishing',
+      isTransient: true,
+      waitsFor: { calls: [{ lane: 'public_dns', kind: 'publish' }] },
+    });
   });
 
   test('between two attempts, waits for the pause and not for an answer', () => {

@@ -6,6 +6,7 @@ import {
 } from 'xstate';
 
 import { listCalls } from './calls.ts';
+import type { EdgePlan } from './edge-types.ts';
 import { instanceMachine } from './machine.ts';
 import type { InstanceState } from './status.ts';
 import type { InstanceContext, InstanceEvent, Lane, Op } from './types.ts';
@@ -157,11 +158,19 @@ function isPossible(
   const { eventType } = transition;
   if (eventType === '') return true;
   if (DEADLINE.test(eventType)) return dueAt.has(eventType);
-  if (WISH.test(eventType)) return isTaken(snapshot, transition, [{ force: true }]);
+  if (WISH.test(eventType)) {
+    return isTaken(snapshot, transition, [{ force: true, plan: planOf(snapshot.context) }]);
+  }
   if (!isAnswer(snapshot, transition)) return true;
   const calls = listCalls(snapshot.context.ops).map(({ op }) => op);
   return isTaken(snapshot, transition, answersTo(calls));
 }
+
+/** A wish to publish says what; to publish the same again is always one of them. */
+const planOf = ({ payload: { edge, proxy } }: InstanceContext): EdgePlan => ({
+  targets: (edge?.targets ?? []).map(({ spec }) => spec),
+  proxy,
+});
 
 /** Does it need a call in flight? It does if it is taken with one, and not without. */
 function isAnswer(snapshot: Snapshot, transition: AnyTransitionDefinition): boolean {
