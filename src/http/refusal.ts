@@ -15,6 +15,7 @@ export const PROBLEM_OF: Readonly<Record<Exclude<RefusalCode, 'no_change'>, Erro
   container_absent: 'refused',
   host_not_running: 'host_not_running',
   container_running: 'container_running',
+  unpublish_in_progress: 'refused',
   nothing_to_publish: 'refused',
   nothing_to_retry: 'refused',
   host_busy: 'refused',

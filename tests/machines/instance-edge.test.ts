@@ -220,9 +220,15 @@ describe('a wish', () => {
     life.send(wish('unpublish'));
     const before = life.state;
     life.send(wish('unpublish', { operationId: 'op-10' }));
-
     expect(life.state).toBe(before);
-    expect(definitions.instance.explain(before, wish('unpublish')).code).toBe('no_change');
+    expect(definitions.instance.explain(before, wish('unpublish')).code).toBe(
+      'unpublish_in_progress',
+    );
+    life.end('public_dns', 'target.removed');
+    life.end('internal_dns', 'target.removed');
+    life.end('proxy', 'proxy.unregistered');
+
+    expect(definitions.instance.explain(life.state, wish('unpublish')).code).toBe('no_change');
   });
 
   test('to publish where nothing is configured is refused with that reason', () => {

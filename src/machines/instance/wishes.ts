@@ -60,6 +60,10 @@ const REFUSALS = {
     message: 'the container is on: stop it first, or delete with force=true',
     lift: 'stop it, or use force',
   },
+  unpublish_in_progress: {
+    message: 'it is being removed from where it was published',
+    lift: 'wait until that has ended; what does not let go of it is asked again',
+  },
   nothing_to_publish: {
     message: 'nothing is configured by which it could be reached',
     lift: 'configure a third party of the edge for its kind',
@@ -90,7 +94,9 @@ function refusalOf(snapshot: InstanceSnapshot, type: string): RefusalCode {
     if (type !== 'stop.requested') return 'provisioning_failed';
   } else if (!snapshot.matches({ provisioning: 'ready' })) return 'provisioning_in_progress';
   if (type === 'publish.requested') return 'nothing_to_publish';
-  if (type === 'unpublish.requested') return 'no_change';
+  if (type === 'unpublish.requested') {
+    return snapshot.matches({ edge: 'unpublishing' }) ? 'unpublish_in_progress' : 'no_change';
+  }
   if (host === ACHIEVED[type]) return 'no_change';
   if (host === 'absent') return 'container_absent';
   if (host === 'stopped') return 'host_not_running';
