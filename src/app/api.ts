@@ -136,7 +136,7 @@ export function createEndpoints(
     ...instanceEndpoints({ instances, fleet, texts, create, waiting }),
     // Before those of one server: `events` is not a VMID.
     ...eventEndpoints({ ...composeEvents(foundation, view, texts), instances }),
-    ...serverEndpoints({ instances, fleet, find, texts, actors, waiting, randomId }),
+    ...serverEndpoints({ instances, fleet, find, texts, ask, waiting }),
     ...hostEndpoints({ find, live: view.live, power, awaitOperation, now, unseenAfterMs }),
     ...operationEndpoints({ find, operations, awaitOperation }),
     ...gameEndpoints({ find, agents: foundation.agents }),

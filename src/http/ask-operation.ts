@@ -7,7 +7,7 @@ import type { InstanceStore } from '../storage/instance-store.ts';
 import type { Operations } from '../storage/operations.ts';
 import { fingerprintOf, keyReused, replayAnswer } from './idempotency.ts';
 
-export type OperationVerb = 'start' | 'stop' | 'restart' | 'publish' | 'unpublish';
+export type OperationVerb = 'retry' | 'start' | 'stop' | 'restart' | 'publish' | 'unpublish';
 
 export interface OperationRequest<Verb extends OperationVerb = OperationVerb> {
   readonly verb: Verb;

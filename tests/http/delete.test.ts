@@ -64,7 +64,9 @@ describe('DELETE /api/containers/:vmid', () => {
     });
     const vmid = await create();
     const failed = await alice.call('GET', `/api/servers/${vmid}/status`);
-    const retried = await alice.call('POST', `/api/servers/${vmid}/retry`, { headers: WAIT });
+    const headers = { ...WAIT, 'idempotency-key': 'again' };
+    const retried = await alice.call('POST', `/api/servers/${vmid}/retry`, { headers });
+    const repeated = await alice.call('POST', `/api/servers/${vmid}/retry`, { headers });
     await remove(alice, vmid, '?force=true');
 
     expect(fault.fired).toBe(1);
@@ -74,6 +76,8 @@ describe('DELETE /api/containers/:vmid', () => {
       allowedActions: ['retry', 'delete', 'force_delete'],
     });
     expect(retried.body.operation).toMatchObject({ kind: 'retry', state: 'succeeded' });
+    expect(repeated.headers.get('idempotent-replayed')).toBe('true');
+    expect(repeated.body.operation).toEqual(retried.body.operation);
     expect(onProxmox(vmid)).toBeUndefined();
   });
 

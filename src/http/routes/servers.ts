@@ -2,12 +2,12 @@ import { setImmediate } from 'node:timers/promises';
 
 import { z } from 'zod';
 
-import type { ActorSystem } from '../../actors/system.ts';
 import { NotFoundError } from '../../errors.ts';
 import type { Instance, Instances } from '../../storage/instances.ts';
 import type { FindEntry } from '../../view/entry.ts';
 import type { Fleet, FleetEntry } from '../../view/fleet.ts';
 import { replyAccepted } from '../accepted.ts';
+import type { AskOperation } from '../ask-operation.ts';
 import { maySee, type Principal } from '../auth/principal.ts';
 import { type AnyEndpoint, endpoint, nothing } from '../endpoint.ts';
 import { assembledJson } from '../json.ts';
@@ -24,9 +24,8 @@ export interface ServerDependencies {
   readonly fleet: Fleet;
   readonly find: FindEntry;
   readonly texts: ServerTexts;
-  readonly actors: Pick<ActorSystem, 'ask'>;
+  readonly ask: AskOperation;
   readonly waiting: Waiting;
-  readonly randomId: () => string;
 }
 
 /** @throws NotFoundError also for somebody else's: whether it exists is not theirs to know. */
@@ -133,7 +132,7 @@ function readEndpoints({ fleet, find, texts }: ServerDependencies): readonly Any
   ];
 }
 
-function retryEndpoint({ instances, actors, waiting, randomId }: ServerDependencies): AnyEndpoint {
+function retryEndpoint({ instances, ask, waiting }: ServerDependencies): AnyEndpoint {
   return endpoint({
     ...base,
     operationId: 'retryServer',
@@ -142,24 +141,24 @@ function retryEndpoint({ instances, actors, waiting, randomId }: ServerDependenc
     path: '/api/servers/:id/retry',
     params,
     query: nothing,
-    reads: ['Prefer'],
+    reads: ['Idempotency-Key', 'Prefer'],
     replies: { 200: acceptedView, 202: acceptedView },
-    problems: ['unauthenticated', 'not_found', 'refused', 'deletion_in_progress'],
+    problems: [
+      ...(['unauthenticated', 'not_found', 'refused', 'deletion_in_progress'] as const),
+      'idempotency_key_reused',
+    ],
     async handle({ params: { id: vmid }, principal, headers, signal }) {
       const { id } = await requireInstance(instances, vmid, principal);
-      const asked = await actors.ask(
-        { kind: 'instance', id },
-        {
-          type: 'retry.requested',
-          operationId: `op-${randomId()}`,
-          requestedBy: principal.userId,
-        },
+      const { userId } = principal;
+      const { idempotencyKey } = headers;
+      const { isReplay } = await ask(
+        { verb: 'retry', instanceId: id, userId, idempotencyKey },
+        { toRefusal },
       );
-      if (asked.outcome === 'refused') throw toRefusal(asked);
       const read = () => requireInstance(instances, vmid, principal);
       const isSettled = async () => viewOperation(await read()).state !== 'running';
       await waiting.until(id, isSettled, { waitS: headers.waitS, signal });
-      return replyAccepted(await read());
+      return replyAccepted(await read(), isReplay ? { 'Idempotent-Replayed': 'true' } : {});
     },
   });
 }
