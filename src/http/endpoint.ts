@@ -155,7 +155,7 @@ function createAnswer(definition: AnyEndpoint, authenticate: Authenticate): Answ
   };
 }
 
-/** Reads and checks what a request says. Runs after the token: a body nobody may send is not read. */
+/** Reads and checks a request. After the token: a body that nobody may send is not read. */
 function createInputReader({ params, query, body }: AnyEndpoint) {
   const schema = z.object({ params, query, body, idempotencyKey });
   return async (request: Request, response: Response) => {
