@@ -1,11 +1,13 @@
 import type { ServerResponse } from 'node:http';
 
-import express, { type Request, type RequestHandler, type Response, Router } from 'express';
+import { type Request, type RequestHandler, type Response, Router } from 'express';
 import { z } from 'zod';
 
 import { type ErrorCode, InvalidInputError } from '../errors.ts';
 import type { Authenticate, Principal } from './auth/principal.ts';
 import type { CheckedJson } from './json.ts';
+import { createJsonReader } from './json-body.ts';
+import { type Answer, createRouteTable } from './route-table.ts';
 
 /** A body is checked and written; text has been checked before; a stream writes for itself. */
 export type Reply = {
@@ -55,8 +57,8 @@ export interface Endpoint<P extends z.ZodType, Q extends z.ZodType, B extends z.
   readonly replies: Readonly<Record<number, z.ZodType>>;
   readonly problems: readonly ErrorCode[];
   readonly gate?: Gate;
-  /** As `8kb`; 100 kB if it does not say. */
-  readonly bodyMax?: string;
+  /** Bytes; 100 kB if it does not say. */
+  readonly bodyMax?: number;
   /** JSON if it does not say. */
   readonly contentType?: string;
   /** Which of these headers does it read? For the documentation. */
@@ -105,12 +107,16 @@ const idempotencyKey = z
   .regex(/^[\x21-\x7e]+$/, 'expected visible ASCII characters')
   .nullable();
 
-function readHeaders(request: Request) {
-  const wait = /(?:^|[,;\s])wait=(\d+)/.exec(request.get('prefer') ?? '')?.[1] ?? '0';
+const textOf = (header: string | string[] | undefined): string | null =>
+  Array.isArray(header) ? header.join(', ') : (header ?? null);
+
+function readHeaders({ headers }: Request) {
+  const prefer = textOf(headers['prefer']);
+  const wait = (prefer && /(?:^|[,;\s])wait=(\d+)/.exec(prefer)?.[1]) ?? '0';
   return {
-    idempotencyKey: request.get('idempotency-key') ?? null,
-    lastEventId: request.get('last-event-id') ?? null,
-    ifNoneMatch: request.get('if-none-match') ?? null,
+    idempotencyKey: textOf(headers['idempotency-key']),
+    lastEventId: textOf(headers['last-event-id']),
+    ifNoneMatch: textOf(headers['if-none-match']),
     waitS: Math.min(Number(wait), WAIT_MAX_S),
   };
 }
@@ -122,62 +128,33 @@ function toInvalidInput({ issues }: z.ZodError): InvalidInputError {
   return new InvalidInputError(summary, { details: { errors } });
 }
 
-const BODY_MAX = '100kb';
-
+/** As a table, and behind it as an Express router for whatever the table does not understand. */
 export function createRouter(
   endpoints: readonly AnyEndpoint[],
   authenticate: Authenticate,
-): Router {
+): RequestHandler[] {
+  const table = createRouteTable();
   const router = Router();
-  // After the token: a body that nobody may send is not read. Express 5 forwards what a handler
-  // rejects with to the error middleware.
-  const readBody = express.json({ limit: BODY_MAX });
-  const identify: RequestHandler = async (request, response, next) => {
-    response.locals['principal'] = await authenticate(request.get('authorization'));
-    next();
-  };
   for (const definition of endpoints) {
-    const { method, path, body, isPublic, gate, bodyMax } = definition;
-    const before = [
-      ...(gate ? [guard(gate)] : []),
-      ...(isPublic ? [] : [identify]),
-      ...(body === nothing ? [] : [bodyMax ? express.json({ limit: bodyMax }) : readBody]),
-    ];
-    router[method](path, ...before, createHandler(definition));
+    const { method, path } = definition;
+    const answer = createAnswer(definition, authenticate);
+    table.add(method, path, answer);
+    // Express 5 forwards what an answer rejects with to the error middleware.
+    router[method](path, answer);
   }
-  return router;
+  return [table.dispatch, router];
 }
 
-const guard =
-  (gate: Gate): RequestHandler =>
-  async (request, _, next) => {
-    await gate.admit((name) => request.get(name));
-    next();
-  };
-
-function createHandler(definition: AnyEndpoint): RequestHandler {
-  const { params, query, body, replies, operationId } = definition;
-  const schema = z.object({ params, query, body, idempotencyKey });
+function createAnswer(definition: AnyEndpoint, authenticate: Authenticate): Answer {
+  const { isPublic, gate, replies, operationId } = definition;
+  const readInput = createInputReader(definition);
   const handle = definition.handle as (input: unknown) => Promise<Reply>;
   return async (request, response) => {
-    const headers = readHeaders(request);
-    const input = schema.safeParse({
-      params: request.params,
-      query: request.query,
-      body: request.body ?? {},
-      idempotencyKey: headers.idempotencyKey,
-    });
-    if (!input.success) throw toInvalidInput(input.error);
-    const principal: unknown = response.locals['principal'];
-    const reply = await handle({
-      ...input.data,
-      headers,
-      principal,
-      // Made for those who look at it: most do not wait for anything.
-      get signal() {
-        return signalOf(response);
-      },
-    });
+    const { authorization } = request.headers;
+    if (gate) await gate.admit((name) => request.get(name));
+    const principal = isPublic ? undefined : await authenticate(authorization);
+    const checked = await readInput(request, response);
+    const reply = await handle(new CheckedInput(checked, principal, response));
     const schemaOfReply = replies[reply.status];
     if (!schemaOfReply) throw new Error(`${operationId}: undocumented ${reply.status}`);
     if ('stream' in reply) {
@@ -191,7 +168,52 @@ function createHandler(definition: AnyEndpoint): RequestHandler {
   };
 }
 
+/** Reads and checks a request. After the token: a body that nobody may send is not read. */
+function createInputReader({ params, query, body, bodyMax }: AnyEndpoint) {
+  const readJson = createJsonReader(bodyMax);
+  const schema = z.object({ params, query, body, idempotencyKey });
+  return async (request: Request, response: Response) => {
+    const headers = readHeaders(request);
+    const input = schema.safeParse({
+      params: request.params,
+      query: query === nothing ? {} : request.query,
+      body: body === nothing ? {} : ((await readJson(request, response)) ?? {}),
+      idempotencyKey: headers.idempotencyKey,
+    });
+    if (!input.success) throw toInvalidInput(input.error);
+    return { ...input.data, headers };
+  };
+}
+
 const JSON_TYPE = 'application/json; charset=utf-8';
+
+/** An object literal with a getter would be made by the runtime of V8, for every request anew. */
+class CheckedInput implements Input<z.ZodType, z.ZodType, z.ZodType> {
+  readonly params: unknown;
+  readonly query: unknown;
+  readonly body: unknown;
+  readonly headers: ReturnType<typeof readHeaders>;
+  readonly principal: Principal | undefined;
+  readonly #response: Response;
+
+  constructor(
+    { params, query, body, headers }: Omit<Input<z.ZodType, z.ZodType, z.ZodType>, 'signal'>,
+    principal: Principal | undefined,
+    response: Response,
+  ) {
+    this.params = params;
+    this.query = query;
+    this.body = body;
+    this.headers = headers;
+    this.principal = principal;
+    this.#response = response;
+  }
+
+  /** Made for those who look at it: most do not wait for anything. */
+  get signal(): AbortSignal {
+    return signalOf(this.#response);
+  }
+}
 
 function signalOf(response: Response): AbortSignal {
   const gone = new AbortController();

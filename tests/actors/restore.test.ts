@@ -1,3 +1,6 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
 import { expect, test } from 'vitest';
 import { setup } from 'xstate';
 
@@ -39,4 +42,20 @@ test('actors in the same state share nothing but the state', () => {
 
   expect([one.context, two.context]).toEqual([{ name: 'one' }, { name: 'two' }]);
   expect(one.matches({ short: 'on' })).toBe(true);
+});
+
+test('a context as the database answers it is no hash table after an assignment', () => {
+  setFlagsFromString('--allow-natives-syntax');
+  const isQuick = runInNewContext('(object) => %HasFastProperties(object)') as (
+    object: object,
+  ) => boolean;
+  const members = Array.from({ length: 24 }, (_, index) => `"member${index}":${index}`);
+  const context = JSON.parse(`{${members}}`);
+  const stored = { value: { longer: 'off', short: 'on' }, context, status: 'active', since: {} };
+
+  const restored = restore(machine, stored);
+
+  // As XState assigns.
+  expect(isQuick(Object.assign({}, restored.context, { member3: 1 }))).toBe(true);
+  expect(restored.context).toEqual(context);
 });

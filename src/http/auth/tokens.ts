@@ -23,15 +23,17 @@ export interface Tokens {
   readonly authenticate: Authenticate;
 }
 
+interface Verified {
+  readonly principal: Principal;
+  readonly untilMs: number;
+}
+
 const claims = z.object({ sub: z.string(), role: z.enum(['user', 'admin']), exp: z.number() });
 
 /** JSON Web Tokens with one algorithm, one issuer and one audience: nothing else verifies. */
 export function createTokens({ secret, issuer, accessTtlS, now }: TokenOptions): Tokens {
   const key = new TextEncoder().encode(secret);
-  const verified = new LRUCache<string, Principal & { expiresAt: number }>({
-    max: 5_000,
-    ttl: CACHE_MS,
-  });
+  const verified = new LRUCache<string, Verified>({ max: 5_000 });
 
   async function verify(token: string): Promise<Principal & { expiresAt: number }> {
     const options = {
@@ -63,13 +65,14 @@ export function createTokens({ secret, issuer, accessTtlS, now }: TokenOptions):
         .sign(key);
       return { token, expiresIn: accessTtlS };
     },
-    async authenticate(authorization) {
-      const token = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/.exec(authorization ?? '')?.[1];
+    async authenticate(authorization = '') {
+      const known = verified.get(authorization);
+      if (known && now() < known.untilMs) return known.principal;
+      const token = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/.exec(authorization)?.[1];
       if (!token) throw refused();
-      const known = verified.get(token);
-      if (known && known.expiresAt > now()) return known;
       const principal = await verify(token);
-      verified.set(token, principal);
+      const untilMs = Math.min(now() + CACHE_MS, principal.expiresAt);
+      verified.set(authorization, { principal, untilMs });
       return principal;
     },
   };

@@ -5,7 +5,7 @@ import { createBridgeGate } from '../bridge-gate.ts';
 import { type AnyEndpoint, nothing, publicEndpoint } from '../endpoint.ts';
 import { type createProxyReporting, proxyReportBody } from '../proxy-report.ts';
 
-const BODY_MAX = '8kb';
+const BODY_MAX = 8 * 1024;
 
 export interface VelocityDependencies {
   readonly report: ReturnType<typeof createProxyReporting>;
