@@ -32,7 +32,7 @@ async function main(): Promise<void> {
   await using services = await startServices();
   const { databaseUrl, redisUrl } = services;
   const pool = new Pool({ connectionString: databaseUrl, max: 1 });
-  const lives = compileLives('real', MACHINES.real).slice(0, 1);
+  const lives = compileLives('plain', MACHINES.plain).slice(0, 1);
   const ask = (touch: ProbeOrder['touch']) => probe({ databaseUrl, redisUrl, touch });
   const boots: string[][] = [];
   const touches: string[][] = [];

@@ -53,7 +53,7 @@ async function fill(databaseUrl: string, instances: number): Promise<number> {
     connectionsMax: 2,
     onError: console.error,
   });
-  const lives = compileLives('real', MACHINES.real);
+  const lives = compileLives('plain', MACHINES.plain);
   const cursors = await insertInstances(database.pool, lives, instances);
   await database.pool.query(
     `UPDATE container_instance

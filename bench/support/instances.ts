@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 
+import { definitions } from '../../src/machines/index.ts';
 import type { Cursor, Life } from './lives.ts';
 
 const VMID_MIN = 100_000;
@@ -18,7 +19,7 @@ export async function insertInstances(
   for (const [life, { start }] of lives.entries()) {
     await pool.query(
       `INSERT INTO container_instance (id, vmid, version, machine_version, snapshot)
-       SELECT vmid || '-bench', vmid, $1, 1,
+       SELECT vmid || '-bench', vmid, $1, ${definitions.instance.machineVersion},
          jsonb_set($2::jsonb, '{context}', $2::jsonb -> 'context' || jsonb_build_object(
            'id', vmid || '-bench', 'vmid', vmid, 'hostname', 'mc-vanilla-' || vmid,
            'customerId', 'c-' || vmid % 1000))

@@ -6,7 +6,7 @@ import type { ActorDefinition } from '../../src/actors/definition.ts';
 import { type Plan, planRows, restore } from '../../src/actors/plan.ts';
 import type { StoredSnapshot } from '../../src/actors/store.ts';
 import { createTransition } from '../../src/actors/transition.ts';
-import type { MachineName } from './machines.ts';
+import { type MachineName, PLANS } from './machines.ts';
 
 interface Beat {
   readonly event: ActorEvent;
@@ -26,6 +26,8 @@ const agent = (condition: string, installStep: string | null = null): Beat => ({
     condition,
     readySource: condition === 'ready' ? 'console' : null,
     installStep,
+    state: null,
+    crashCount: null,
   },
 });
 const answer = (op: number, type: string, ends?: number, fields: object = {}): Beat => ({
@@ -33,14 +35,11 @@ const answer = (op: number, type: string, ends?: number, fields: object = {}): B
   op,
   ...(ends !== undefined && { ends }),
 });
-const fact = (type: string, ends?: number): Beat => ({
-  event: { type },
-  ...(ends !== undefined && { ends }),
-});
+const ADDRESS = '10.0.12.34';
 
 const BOOT = [
   answer(3, 'container.started'),
-  answer(4, 'address.found', undefined, { ip: '10.0.12.34' }),
+  answer(4, 'address.found', undefined, { ip: ADDRESS }),
   answer(5, 'agent.configured'),
 ];
 const PROVISION = [
@@ -49,9 +48,23 @@ const PROVISION = [
   ...BOOT,
 ];
 
+const reached: Beat = {
+  event: {
+    type: 'proxy.reported',
+    status: 'proxy_ping_ok',
+    serverName: 'mc-vanilla-5001',
+    address: ADDRESS,
+    port: 25_565,
+    duplicate: false,
+    latencyMs: 3,
+    detail: null,
+    reportedAt: null,
+  },
+};
+
 /** A server in service: it is stopped by hand, comes back, installs, gets ready, and crashes. */
 const SERVICE: Readonly<Record<MachineName, readonly Beat[]>> = {
-  real: [
+  plain: [
     host('stopped'),
     host('running'),
     agent('alive', 'unpacking'),
@@ -60,18 +73,22 @@ const SERVICE: Readonly<Record<MachineName, readonly Beat[]>> = {
     agent('crashed'),
     agent('ready'),
   ],
-  five: [
+  // Its name is taken back until its address is known again, and DNS has lost it once.
+  published: [
     host('stopped'),
-    fact('proxy.deregistered', 0),
     host('running'),
+    answer(1, 'proxy.unregistered', 1),
+    { event: { type: 'address.found', opId: null, ip: ADDRESS } },
     agent('alive', 'unpacking'),
     agent('alive', 'starting'),
     agent('ready'),
-    fact('proxy.registered', 5),
-    agent('crashed'),
+    answer(2, 'proxy.registered', 3, { isVerified: true }),
+    reached,
+    { event: { type: 'target.lost', kind: 'public_dns', message: 'it is not in DNS any more' } },
+    answer(3, 'target.published', 9),
+    // Not a crash: how many of them are answered by a call depends on how many there were.
+    agent('unreachable'),
     agent('ready'),
-    fact('edge.drifted'),
-    fact('edge.published', 9),
   ],
 };
 
@@ -80,7 +97,7 @@ const RETRY: readonly Beat[] = [
   { event: { type: 'retry.requested', operationId: 'op-bench', requestedBy: 'c-1' } },
   answer(1, 'task.started', undefined, { upid: 'UPID:pve1:0003A1B2:0F00BA12:65A0:vzstart:5001:' }),
   answer(1, 'container.started', 0),
-  answer(2, 'address.found', 2, { ip: '10.0.12.34' }),
+  answer(2, 'address.found', 2, { ip: ADDRESS }),
   answer(3, 'agent.configured', 3),
   agent('alive', 'unpacking'),
   agent('alive', 'starting'),
@@ -113,9 +130,8 @@ export const sampleInput = {
     world: null,
     memoryMiB: 2048,
     cpuCores: 2,
-    edge: null,
-    proxy: null,
   },
+  plan: PLANS.plain,
   readyDeadlineMs: 600_000,
   restarts: { max: 3, windowMs: 600_000 },
   operation: { id: 'op-1', requestedBy: 'c-1' },
@@ -123,9 +139,12 @@ export const sampleInput = {
 };
 
 /** Steps one instance through its round twice, and proves that each event writes something. */
-function compile(definition: ActorDefinition, prelude: readonly Beat[], beats: readonly Beat[]) {
+function compile(
+  definition: ActorDefinition,
+  { input, prelude, beats }: { input: object; prelude: readonly Beat[]; beats: readonly Beat[] },
+) {
   const { id } = sampleInput;
-  const birth = planBirth(definition, { id, input: sampleInput, eventId: 'created', at: 1 });
+  const birth = planBirth(definition, { id, input, eventId: 'created', at: 1 });
   const step = createTransition(definition.machine);
   let stored = { version: birth.version, snapshot: birth.snapshot };
 
@@ -160,10 +179,16 @@ function compile(definition: ActorDefinition, prelude: readonly Beat[], beats: r
 
 /** Instances live them by turns: the first, the second, the first, … */
 export function compileLives(name: MachineName, definition: ActorDefinition): readonly Life[] {
-  const published = name === 'five' ? [fact('edge.published'), fact('proxy.registered')] : [];
+  const input = { ...sampleInput, plan: PLANS[name] };
+  const publish = [
+    answer(7, 'target.published'),
+    answer(8, 'proxy.registered', undefined, { isVerified: true }),
+    reached,
+  ];
+  const serve = [...PROVISION, agent('ready'), ...(name === 'published' ? publish : [])];
   return [
-    compile(definition, [...PROVISION, agent('ready'), ...published], SERVICE[name]),
-    compile(definition, [...PROVISION, host('stopped')], RETRY),
+    compile(definition, { input, prelude: serve, beats: SERVICE[name] }),
+    compile(definition, { input, prelude: [...PROVISION, host('stopped')], beats: RETRY }),
   ];
 }
 

@@ -63,7 +63,7 @@ async function touch(
   { databaseUrl, redisUrl }: ProbeOrder,
   { cacheMax, ids }: NonNullable<ProbeOrder['touch']>,
 ): Promise<ProbeReport> {
-  await using node = await startNode({ databaseUrl, redisUrl, machine: 'real', cacheMax });
+  await using node = await startNode({ databaseUrl, redisUrl, machine: 'plain', cacheMax });
   const read = (id: string) => node.actors.read({ kind: 'instance', id });
   await read(ids[0] ?? '');
   const before = weigh();
