@@ -8,7 +8,7 @@ import { createVelocityClient, type VelocityClient } from '../clients/velocity/c
 import type { Config } from '../config.ts';
 import type { EdgeOptions } from '../queues/effects/edge.ts';
 import { createBridgeSweep } from '../queues/polls/sweep-bridge.ts';
-import { createTell } from '../queues/polls/tell.ts';
+import { createTell, isUnchanged } from '../queues/polls/tell.ts';
 import { createEdgeCheck, type EdgeChecks } from '../queues/workers/check-edge.ts';
 import { createDnsReconciliation } from '../queues/workers/reconcile-dns.ts';
 import type { Sweeps } from '../queues/workers/sweep.ts';
@@ -135,8 +135,7 @@ export function createEdgeSweeps(parts: EdgeParts): Sweeps {
           targets: createEdgeTargets(database.pool),
           velocity,
           tell: createTell(actors),
-          isUnchanged: async ({ id, version }) =>
-            (await actors.read({ kind: 'instance', id })).version === version,
+          isUnchanged: (target) => isUnchanged(actors, target),
           logger,
         }),
       },
@@ -144,7 +143,7 @@ export function createEdgeSweeps(parts: EdgeParts): Sweeps {
     ...((edge.internalDns || edge.publicDns) && {
       dns: {
         everyMs: config.edge.dnsEveryMs,
-        run: async () => void (await compareDns({ isDryRun: false })),
+        run: async (shutdown) => void (await compareDns({ isDryRun: false, shutdown })),
       },
     }),
     ...(Object.keys(checks).length > 0 && {

@@ -14,7 +14,7 @@ export interface Debt {
 
 /** What deleted instances left in the world, until it is removed. */
 export interface Debts {
-  /** Those tried longest ago first. */
+  /** Up to `limit` of each kind, so that none crowds out another; those tried longest ago first. */
   list(limit: number): Promise<readonly Debt[]>;
   listOf(vmid: number): Promise<readonly Debt[]>;
   /** Idempotent: of one kind an instance owes once. */
@@ -31,7 +31,10 @@ async function inTurn(tx: Prisma.TransactionClient, instanceId: string): Promise
 
 export function createDebts(prisma: PrismaClient): Debts {
   return {
-    list: (take) => prisma.debt.findMany({ orderBy: { triedAt: 'asc' }, take }),
+    list: (limit) => prisma.$queryRaw<Debt[]>`
+      SELECT id, instance_id AS "instanceId", vmid, kind, code, message, subject, attempts
+      FROM (SELECT *, row_number() OVER (PARTITION BY kind ORDER BY tried_at) AS turn FROM debt) d
+      WHERE turn <= ${limit} ORDER BY tried_at`,
     listOf: (vmid) => prisma.debt.findMany({ where: { vmid } }),
     async owe({ subject, ...debt }) {
       const { instanceId, kind } = debt;

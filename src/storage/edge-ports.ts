@@ -21,7 +21,10 @@ export interface EdgePorts {
   releaseAbandoned(ageMs: number): Promise<number>;
 }
 
-/** The one that it has, or the lowest free one. */
+/**
+ * The one that it has, or the lowest free one. Who has one outside the range, which has changed
+ * since, gives that back: no range leads there any more. Who was given one in it meanwhile keeps it.
+ */
 const RESERVE = `
 WITH held AS (
   SELECT port FROM edge_port
@@ -32,10 +35,20 @@ WITH held AS (
     AND NOT EXISTS (SELECT FROM edge_port p WHERE p.protocol = $1 AND p.port = n)
   ORDER BY n LIMIT 1
 ), taken AS (
-  INSERT INTO edge_port (protocol, port, instance_id) SELECT $1, port, $4 FROM free
+  INSERT INTO edge_port AS p (protocol, port, instance_id) SELECT $1, port, $4 FROM free
+  ON CONFLICT (instance_id)
+    DO UPDATE SET protocol = excluded.protocol, port = excluded.port, created_at = now()
+    WHERE NOT (p.protocol = $1 AND p.port BETWEEN $2 AND $3)
   RETURNING port
 )
-SELECT port FROM held UNION ALL SELECT port FROM taken`;
+SELECT COALESCE((SELECT port FROM held), (SELECT port FROM taken)) AS port,
+  EXISTS (SELECT FROM free) AS "isFree"`;
+
+interface Reserved {
+  readonly port: number | null;
+  /** There was a port to take when the statement began. */
+  readonly isFree: boolean;
+}
 
 export function createEdgePorts(pool: Pool): EdgePorts {
   return {
@@ -43,9 +56,10 @@ export function createEdgePorts(pool: Pool): EdgePorts {
       for (;;) {
         try {
           const values = [protocol, min, max, instanceId];
-          const { rows } = await pool.query<{ port: number }>(RESERVE, values);
-          const [found] = rows;
-          if (found) return found.port;
+          const { rows } = await pool.query<Reserved>(RESERVE, values);
+          const { port = null, isFree = false } = rows[0] ?? {};
+          if (port !== null) return port;
+          if (isFree) continue;
           throw new ConflictError(`no ${protocol} port is free in ${min}–${max}`, {
             code: 'port_range_exhausted',
           });

@@ -15,23 +15,20 @@ export interface ProxyTarget {
   readonly state: string | null;
 }
 
-/** An instance with targets at third parties. */
+/** An instance that lives, and its targets at third parties. */
 export interface PublishedTarget {
   readonly id: string;
   readonly vmid: number;
   readonly version: number;
-  readonly ip: string | null;
-  readonly hostname: string;
   readonly targets: readonly Target[];
-  /** No call to a target is in flight. */
-  readonly isAtRest: boolean;
 }
 
 /** What comparisons with third parties start from. Each is one query. */
 export interface EdgeTargets {
   listProxied(): Promise<readonly ProxyTarget[]>;
-  listPublished(): Promise<readonly PublishedTarget[]>;
-  /** Which of these names were an instance's that lives no more. */
+  /** All that live, or those of them. */
+  listPublished(ids?: readonly string[]): Promise<readonly PublishedTarget[]>;
+  /** Which of these names were an instance's that lives no more, and are no living one's. */
   filterArchivedNames(names: readonly string[]): Promise<readonly string[]>;
 }
 
@@ -41,19 +38,20 @@ const FROM = `FROM container_instance c
 const PROXIED = `SELECT c.id, c.version, p ->> 'serverName' AS "serverName",
     p -> 'registration' ->> 'address' AS address,
     (p -> 'registration' ->> 'port')::int AS port,
-    s.value ->> 'proxy' AS state
+    CASE jsonb_typeof(s.value -> 'proxy') WHEN 'string' THEN s.value ->> 'proxy' END AS state
   ${FROM}
   CROSS JOIN LATERAL (SELECT s.context -> 'payload' -> 'proxy') AS x (p)
   WHERE jsonb_typeof(p) = 'object'`;
 
-const PUBLISHED = `SELECT c.id, c.vmid, c.version, c.ip, c.hostname, e -> 'targets' AS targets,
-    s.context -> 'ops' -> 'edge' = '{}' AS "isAtRest"
+const PUBLISHED = `SELECT c.id, c.vmid, c.version,
+    COALESCE(s.context #> '{payload,edge,targets}', '[]') AS targets
   ${FROM}
-  CROSS JOIN LATERAL (SELECT s.context -> 'payload' -> 'edge') AS x (e)
-  WHERE jsonb_typeof(e) = 'object'
+  WHERE $1::text[] IS NULL OR c.id = ANY ($1)
   ORDER BY c.vmid`;
 
-const ARCHIVED = 'SELECT DISTINCT hostname FROM deleted_instance WHERE lower(hostname) = ANY ($1)';
+/** A number comes round again, and with it the name. */
+const ARCHIVED = `SELECT DISTINCT hostname FROM deleted_instance d WHERE lower(hostname) = ANY ($1)
+  AND NOT EXISTS (SELECT FROM container_instance c WHERE lower(c.hostname) = lower(d.hostname))`;
 
 export function createEdgeTargets(pool: Pool): EdgeTargets {
   async function list<Row extends object>(name: string, text: string, values: unknown[] = []) {
@@ -65,7 +63,7 @@ export function createEdgeTargets(pool: Pool): EdgeTargets {
   }
   return {
     listProxied: () => list<ProxyTarget>('list_proxied', PROXIED),
-    listPublished: () => list<PublishedTarget>('list_published', PUBLISHED),
+    listPublished: (ids) => list<PublishedTarget>('list_published', PUBLISHED, [ids ?? null]),
     async filterArchivedNames(names) {
       const lower = names.map((name) => name.toLowerCase());
       const rows = await list<{ hostname: string }>('filter_archived_names', ARCHIVED, [lower]);

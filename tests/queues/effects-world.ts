@@ -138,14 +138,14 @@ export async function setUpEffects(
 export const TWICE = [
   [
     'one after the other',
-    async <T>(nodes: readonly [Node, Node], perform: (node: Node) => Promise<T>) => [
+    async <N, T>(nodes: readonly [N, N], perform: (node: N) => Promise<T>) => [
       await perform(nodes[0]),
       await perform(nodes[1]),
     ],
   ],
   [
     'at the same time',
-    <T>(nodes: readonly [Node, Node], perform: (node: Node) => Promise<T>) =>
+    <N, T>(nodes: readonly [N, N], perform: (node: N) => Promise<T>) =>
       Promise.all(nodes.map(perform)),
   ],
 ] as const;

@@ -1,7 +1,7 @@
 import type { DnsClient } from '../../clients/dns-records.ts';
 import type { OpnsenseClient } from '../../clients/opnsense/client.ts';
 import type { VelocityClient } from '../../clients/velocity/client.ts';
-import { UpstreamError } from '../../errors.ts';
+import { InvalidInputError, UpstreamError } from '../../errors.ts';
 import type { TargetKind, TargetOf } from '../../machines/instance/edge-types.ts';
 import { markerOf } from '../../machines/instance/marker.ts';
 import type { Performance, Performers, ToldEvent } from './performer.ts';
@@ -83,7 +83,8 @@ export function createEdgePerformers(options: EdgeOptions): Pick<Performers, Edg
 
 type DnsKind = 'internal_dns' | 'public_dns';
 
-function recordsOf(id: string, target: TargetOf<DnsKind>) {
+/** What is in DNS of an instance that is published there. */
+export function recordsOf(id: string, target: TargetOf<DnsKind>) {
   const { name, address, service, port } = target;
   const common = { comment: markerOf(id), ttl: TTL_S };
   return {
@@ -95,6 +96,16 @@ function recordsOf(id: string, target: TargetOf<DnsKind>) {
       ...{ target: name, port, priority: 0, weight: 5 },
     },
   };
+}
+
+/** The zone may be another one than when the name was planned. */
+function explainName(name: string, what: string, error: unknown): never {
+  if (!(error instanceof InvalidInputError)) throw error;
+  throw new UpstreamError(`${name} is not in the zone of the ${what} any more`, {
+    reason: 'not_configured',
+    retryable: false,
+    cause: error,
+  });
 }
 
 interface NameEffect {
@@ -109,7 +120,9 @@ const publishName =
     const dns = configured(client, what);
     const { host, service } = recordsOf(id, target);
     // The address first: a service that leads to a name without one leads nowhere.
-    await dns.ensureRecord(host, { signal });
+    await dns
+      .ensureRecord(host, { signal })
+      .catch((error: unknown) => explainName(host.name, what, error));
     await dns.ensureRecord(service, { signal });
     return { type: 'target.published', opId };
   };
@@ -119,7 +132,9 @@ const removeName =
   async ({ id, opId, target }: NameEffect, { signal }: Performance): Promise<ToldEvent> => {
     const dns = configured(client, what);
     const { host, service } = recordsOf(id, target);
-    await dns.removeRecords(service, { signal });
+    await dns
+      .removeRecords(service, { signal })
+      .catch((error: unknown) => explainName(host.name, what, error));
     await dns.removeRecords(host, { signal });
     return { type: 'target.removed', opId };
   };

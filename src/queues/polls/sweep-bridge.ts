@@ -11,10 +11,13 @@ export interface BridgeSweepOptions {
   readonly targets: Pick<EdgeTargets, 'listProxied' | 'filterArchivedNames'>;
   readonly velocity: Pick<VelocityClient, 'status' | 'unregister'>;
   readonly tell: Tell;
-  /** Has it stepped since this version? */
+  /** false: it has stepped since. */
   readonly isUnchanged: (target: ProxyTarget) => Promise<boolean>;
   readonly logger: Logger;
 }
+
+/** After a restart of the bridge all are missing: together they are told in fewer commits. */
+const TOLD_AT_ONCE = 32;
 
 const LEADING: ReadonlySet<string | null> = new Set([
   'registered',
@@ -41,19 +44,25 @@ export function createBridgeSweep(options: BridgeSweepOptions) {
     await tell(target, { type: 'proxy.observed', registration, address, port });
   }
 
-  async function listUnwanted(
+  /** Asked anew of each name right before it goes: it may have been registered since it was seen. */
+  async function isUnwanted(name: string, target: ProxyTarget | undefined): Promise<boolean> {
+    if (!target) return (await targets.filterArchivedNames([name])).length > 0;
+    return target.state === 'none' && target.address === null && (await isUnchanged(target));
+  }
+
+  /** What may have to go, by what was known before. */
+  async function listSuspects(
     before: readonly ProxyTarget[],
     servers: readonly RegisteredServer[],
-  ): Promise<readonly string[]> {
+  ): Promise<readonly (readonly [string, ProxyTarget | undefined])[]> {
     const ours = new Map(before.map((target) => [target.serverName.toLowerCase(), target]));
     const unknown = servers.map(({ name }) => name).filter((name) => !ours.has(name.toLowerCase()));
-    const idle = servers.flatMap(({ name }) => ours.get(name.toLowerCase()) ?? []);
-    const unwanted = idle.filter(({ state, address }) => state === 'none' && address === null);
-    const stillUnwanted: string[] = [];
-    for (const target of unwanted) {
-      if (await isUnchanged(target)) stillUnwanted.push(target.serverName);
-    }
-    return [...stillUnwanted, ...(await targets.filterArchivedNames(unknown))];
+    const archived = await targets.filterArchivedNames(unknown);
+    const living = servers.flatMap(({ name }) => {
+      const target = ours.get(name.toLowerCase());
+      return target ? [[name, target] as const] : [];
+    });
+    return [...living, ...archived.map((name) => [name, undefined] as const)];
   }
 
   return async (shutdown: AbortSignal): Promise<void> => {
@@ -62,9 +71,14 @@ export function createBridgeSweep(options: BridgeSweepOptions) {
     const { servers } = await velocity.status({ signal: shutdown });
     // An older bridge lists nothing, so nothing is known to be missing.
     if (servers === null) return;
-    for (const target of before) await compare(target, servers);
-    for (const name of await listUnwanted(before, servers)) {
+    for (let i = 0; i < before.length; i += TOLD_AT_ONCE) {
       shutdown.throwIfAborted();
+      const some = before.slice(i, i + TOLD_AT_ONCE);
+      await Promise.all(some.map((target) => compare(target, servers)));
+    }
+    for (const [name, target] of await listSuspects(before, servers)) {
+      shutdown.throwIfAborted();
+      if (!(await isUnwanted(name, target))) continue;
       await velocity.unregister(name, { signal: shutdown });
       logger.warn({ server: name }, 'the bridge had a name that leads nowhere');
     }

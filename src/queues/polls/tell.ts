@@ -20,16 +20,28 @@ type Sighting =
   | 'proxy.observed'
   | 'target.lost';
 
+/** false also if it lives no more. */
+export async function isUnchanged(
+  actors: Pick<ActorSystem, 'read'>,
+  { id, version }: Subject,
+): Promise<boolean> {
+  try {
+    return (await actors.read({ kind: 'instance', id })).version === version;
+  } catch (error) {
+    if (error instanceof NotFoundError) return false;
+    throw error;
+  }
+}
+
 /**
  * Tells an instance what was seen of it, unless it has stepped since it was compared: a game that
  * was ready before its container was restarted is not ready after. The next sweep looks anew.
  */
 export function createTell(actors: Pick<ActorSystem, 'read' | 'tell'>): Tell {
-  return async ({ id, version }, event) => {
-    const address = { kind: 'instance', id };
+  return async (subject, event) => {
+    if (!(await isUnchanged(actors, subject))) return;
     try {
-      const stored = await actors.read(address);
-      if (stored.version === version) await actors.tell(address, event);
+      await actors.tell({ kind: 'instance', id: subject.id }, event);
     } catch (error) {
       // The actor went into the archive meanwhile.
       if (!(error instanceof NotFoundError)) throw error;
