@@ -20,6 +20,8 @@ export interface PublishedTarget {
   readonly id: string;
   readonly vmid: number;
   readonly version: number;
+  readonly hostname: string;
+  readonly ip: string | null;
   readonly targets: readonly Target[];
 }
 
@@ -43,7 +45,7 @@ const PROXIED = `SELECT c.id, c.version, p ->> 'serverName' AS "serverName",
   CROSS JOIN LATERAL (SELECT s.context -> 'payload' -> 'proxy') AS x (p)
   WHERE jsonb_typeof(p) = 'object'`;
 
-const PUBLISHED = `SELECT c.id, c.vmid, c.version,
+const PUBLISHED = `SELECT c.id, c.vmid, c.version, c.hostname, c.ip,
     COALESCE(s.context #> '{payload,edge,targets}', '[]') AS targets
   ${FROM}
   WHERE $1::text[] IS NULL OR c.id = ANY ($1)

@@ -72,5 +72,3 @@ export async function setUpLives() {
     },
   };
 }
-
-export type Lives = Awaited<ReturnType<typeof setUpLives>>;

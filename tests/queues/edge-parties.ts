@@ -94,8 +94,6 @@ export async function setUpParties(options: Partial<VelocityOptions> = {}) {
   };
 }
 
-export type Parties = Awaited<ReturnType<typeof setUpParties>>;
-export type Clients = ReturnType<Parties['connect']>;
 export type EdgePerformers = ReturnType<typeof createEdgePerformers>;
 export type EdgeEffectKind = keyof EdgePerformers;
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-import { Redis, type RedisOptions } from 'ioredis';
+import { Redis } from 'ioredis';
 import { expect, inject, test } from 'vitest';
 
 import { UnavailableError } from '../../src/errors.ts';
@@ -16,13 +16,18 @@ async function setUp() {
   const database = opened.use(await createTestDatabase());
   await createToys(database, [5001, 5002]);
   const prefix = `sights-${randomBytes(6).toString('hex')}`;
-  const connect = (url = inject('redisUrl'), options: RedisOptions = {}) => {
-    const redis = new Redis(url, options);
+  const connections: Redis[] = [];
+  opened.defer(() => {
+    for (const one of connections) one.disconnect();
+  });
+  const keep = (redis: Redis) => {
     redis.on('error', () => {});
-    opened.defer(() => redis.disconnect());
+    connections.push(redis);
     return redis;
   };
-  const impatient = () => connect(AWAY, { maxRetriesPerRequest: 0, retryStrategy: () => null });
+  const connect = () => keep(new Redis(inject('redisUrl')));
+  const impatient = () =>
+    keep(new Redis(AWAY, { maxRetriesPerRequest: 0, retryStrategy: () => null }));
   const sightsOf = (redis: Redis) => createRouterSights({ redis, prefix, pool: database.pool });
   const closing = opened.move();
   return {
@@ -77,12 +82,12 @@ test('while Redis is away, both reports are unavailable, and the journal is not'
   const [sights, health] = [t.away(), t.awayHealth()];
 
   for (const call of [
-    sights.save({ seq: 1, at: 1 }),
-    sights.latest(),
-    sights.servedUpTo(),
-    health.save({ parties: [] }),
-    health.latest(),
+    () => sights.save({ seq: 1, at: 1 }),
+    () => sights.latest(),
+    () => sights.servedUpTo(),
+    () => health.save({ parties: [] }),
+    () => health.latest(),
   ])
-    await expect(call).rejects.toBeInstanceOf(UnavailableError);
+    await expect(call()).rejects.toBeInstanceOf(UnavailableError);
   expect(await sights.latestStep('5001-toy')).toBeGreaterThan(0);
 });
