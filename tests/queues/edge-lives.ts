@@ -1,5 +1,7 @@
 import type { EdgePlan, TargetKind } from '../../src/machines/instance/edge-types.ts';
+import { createTimerProcessor } from '../../src/queues/workers/deliver-timers.ts';
 import { createInstanceStore } from '../../src/storage/instance-store.ts';
+import { createTimers } from '../../src/storage/timers.ts';
 import { sampleInput } from '../support/instance-model.ts';
 import { planOf } from './edge-parties.ts';
 import { serve, setUpObservers } from './polls-world.ts';
@@ -56,6 +58,22 @@ export async function setUpLives() {
     /** By an administrator. */
     republish: (vmid: number, plan: EdgePlan = planOf(vmid)) =>
       tell(vmid, { type: 'publish.requested', plan, operationId: 'op-9', requestedBy: 'a-1' }),
+    /** Its container is gone; its calls to the edge are in flight. */
+    async remove(vmid: number): Promise<void> {
+      const wish = { operationId: 'op-7', requestedBy: 'c-1', force: true };
+      await tell(vmid, { type: 'delete.requested', ...wish });
+      for (const type of ['container.stopped', 'container.destroyed']) {
+        const { ops } = await t.contextOf(actors, vmid);
+        await tell(vmid, { type, opId: ops.host?.id ?? 'no call to Proxmox' });
+      }
+    },
+    /** Those between two rounds of calls to the edge. */
+    async passPauses(): Promise<void> {
+      await t.rows(`UPDATE timer SET due_at = now() - interval '1 s'
+        WHERE timer_id LIKE 'xstate.after.edgePause%' OR timer_id LIKE 'xstate.after.proxyPause%'`);
+      const timers = createTimers(main.pool);
+      await createTimerProcessor({ timers, actors }).deliverDue();
+    },
     /** As after its life: only the archive knows it. */
     async archive(vmid: number, id = idOf(vmid)): Promise<void> {
       await t.rows(`INSERT INTO deleted_instance
