@@ -59,7 +59,8 @@ describe('a payload', () => {
   });
 
   test('walks visibly through its steps', async () => {
-    await using t = await setUp({ stepMs: 60 });
+    // Slow enough that a busy machine looks at each of them at least once.
+    await using t = await setUp({ stepMs: 300 });
     const seen = new Set<string | undefined>();
 
     const idle = await t.agent.ready();

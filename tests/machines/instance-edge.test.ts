@@ -95,6 +95,18 @@ describe('the edge', () => {
     expect(life.state.value.edge).toBe('published');
   });
 
+  test('that lacks one target does not take another for published that was lost meanwhile', () => {
+    const life = published({ until: 'ready' });
+    life.end('public_dns', 'target.published');
+    life.end('proxy', 'proxy.registered', { isVerified: true });
+    life.end('internal_dns', 'effect.failed', { code: 'timed_out', message: 'm', retryable: true });
+    life.send({ type: 'target.lost', kind: 'public_dns', message: 'gone' });
+    life.effects.length = 0;
+    life.pass('edgePause');
+
+    expect(life.effects).toEqual(['public_dns.publish', 'internal_dns.publish']);
+  });
+
   test('forgets everything at a deletion, and only then is the instance deleted', () => {
     const life = published();
     life.send({ ...removal, force: true });

@@ -43,7 +43,12 @@ const answers = {
 /** Something is missing outside: tried again, with pauses that grow, for as long as it is wanted. */
 const short = {
   entry: failEdge('publish'),
-  on: { 'publish.requested': republishes, 'unpublish.requested': unpublishes },
+  on: {
+    'publish.requested': republishes,
+    'unpublish.requested': unpublishes,
+    // Told again with the others.
+    'target.lost': { guard: 'isPublishedAt', actions: loseTarget },
+  },
   after: { edgePause: 'publishing' },
 } as const;
 
