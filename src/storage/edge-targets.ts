@@ -67,6 +67,8 @@ export function createEdgeTargets(pool: Pool): EdgeTargets {
     listProxied: () => list<ProxyTarget>('list_proxied', PROXIED),
     listPublished: (ids) => list<PublishedTarget>('list_published', PUBLISHED, [ids ?? null]),
     async filterArchivedNames(names) {
+      // Nearly always there is none to ask about, and the archive is long.
+      if (names.length === 0) return [];
       const lower = names.map((name) => name.toLowerCase());
       const rows = await list<{ hostname: string }>('filter_archived_names', ARCHIVED, [lower]);
       return rows.map(({ hostname }) => hostname);

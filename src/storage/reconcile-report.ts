@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 
-import { UnavailableError } from '../errors.ts';
+import { createKeptJson, type KeptJson } from './kept-json.ts';
 
 /** What a comparison of Proxmox with our rows has found. All of it is JSON, dates included. */
 export interface ReconcileReport {
@@ -65,33 +65,12 @@ export interface OverdueTimer {
   readonly dueAt: string;
 }
 
-/** Several comparisons in a row must have failed before nobody knows of one any more. */
-const TTL_S = 3_600;
-
 /**
  * The latest report, for every node. It is kept in Redis and not in a table: it says nothing that
  * cannot be found out again in a second, so it is worth neither a write each minute nor a
  * migration, and a report that outlived the world it was made of would only mislead.
  */
-export interface ReconcileReports {
-  save(report: ReconcileReport): Promise<void>;
-  /** null: there is none yet, or none any more. */
-  latest(): Promise<ReconcileReport | null>;
-}
+export type ReconcileReports = KeptJson<ReconcileReport>;
 
-export function createReconcileReports(redis: Redis, prefix: string): ReconcileReports {
-  // A release that reports otherwise uses another key, and so never reads what is not its own.
-  const key = `${prefix}:reconcile:1`;
-  const away = (cause: unknown) => {
-    throw new UnavailableError('Redis, which keeps the report, does not answer', { cause });
-  };
-  return {
-    async save(report) {
-      await redis.set(key, JSON.stringify(report), 'EX', TTL_S).catch(away);
-    },
-    async latest() {
-      const text = await redis.get(key).catch(away);
-      return text === null ? null : (JSON.parse(text) as ReconcileReport);
-    },
-  };
-}
+export const createReconcileReports = (redis: Redis, prefix: string): ReconcileReports =>
+  createKeptJson(redis, `${prefix}:reconcile:1`, 'the report');

@@ -1,10 +1,5 @@
+import type { Reachability } from '../../clients/exchange.ts';
 import type { EdgeHealthReports, PartyHealth } from '../../storage/edge-health.ts';
-
-interface Reachability {
-  readonly ok: boolean;
-  readonly latencyMs: number;
-  readonly reason?: string;
-}
 
 /** By name: how to ask a third party whether it is there. */
 export type EdgeChecks = Readonly<

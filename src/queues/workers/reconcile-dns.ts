@@ -26,7 +26,8 @@ export interface StrayRecord {
   /** Whether Proxmox lists a container of its number. */
   readonly hasContainer: boolean | null;
   /**
-   * `unpublished`: its instance lives, and has nothing under this name. `foreign`: our archive does not know its instance either. It is never touched.
+   * `unpublished`: its instance lives, and has nothing under this name. `foreign`: our archive
+   * does not know its instance either. It is never touched.
    */
   readonly why: 'archived' | 'unpublished' | 'foreign';
   readonly isRemoved: boolean;
