@@ -1,9 +1,9 @@
+import { randomInt } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { type EdgeWorld, startEdge } from '../../lab/edge.ts';
-import { freePort } from '../../lab/services/free-port.ts';
 import { ALICE, type Client, startTestApp, type TestApp } from '../support/app.ts';
 import { until } from '../support/until.ts';
 
@@ -72,7 +72,8 @@ export async function startReachableApp(
   await using opened = new AsyncDisposableStack();
   const dataDir = await mkdtemp(join(tmpdir(), 'zpack-edge-'));
   opened.defer(() => rm(dataDir, { recursive: true, force: true }));
-  const port = await freePort();
+  // Below those that the system hands out, one of which another test may get meanwhile.
+  const port = randomInt(10_000, 20_000);
   const apiUrl = `http://127.0.0.1:${port}`;
   const edge = opened.use(await startEdge({ dataDir, apiUrl, pingMs: PING_MS, pollMs: POLL_MS }));
   const app = opened.use(
