@@ -9,6 +9,7 @@ const GROUPS = {
   opnsense: ['OPNSENSE_URL', 'OPNSENSE_KEY', 'OPNSENSE_SECRET', 'EDGE_IP'],
   velocity: ['VELOCITY_URL', 'VELOCITY_SECRET'],
   traefik: ['TRAEFIK_TOKEN', 'TRAEFIK_ENTRYPOINTS'],
+  stripe: ['STRIPE_SECRET_KEY', 'STRIPE_WEBHOOK_SECRET'],
 } as const satisfies Record<string, readonly (keyof Environment)[]>;
 type Group = keyof typeof GROUPS;
 
@@ -49,6 +50,7 @@ const configuration = ENVIRONMENT.check((context) => {
     host: env.HOST,
     port: env.PORT,
     corsOrigins: env.CORS_ORIGINS,
+    trustedProxies: env.TRUSTED_PROXIES,
   },
   log: { level: env.LOG_LEVEL },
   shutdown: { graceMs: env.SHUTDOWN_GRACE_MS },
@@ -91,7 +93,22 @@ const configuration = ENVIRONMENT.check((context) => {
     missesMax: env.POLL_MISSES,
     hostsEveryMs: env.HOST_SWEEP_MS,
   },
-  auth: { secret: env.JWT_SECRET, issuer: env.JWT_ISSUER, accessTtlS: env.ACCESS_TOKEN_TTL_S },
+  auth: {
+    secret: env.JWT_SECRET,
+    oldSecrets: env.JWT_OLD_SECRETS ?? [],
+    issuer: env.JWT_ISSUER,
+    accessTtlS: env.ACCESS_TOKEN_TTL_S,
+    refreshTtlS: env.REFRESH_TOKEN_TTL_S,
+    ideTtlS: env.IDE_TOKEN_TTL_S,
+    resetTtlS: env.PASSWORD_RESET_TTL_S,
+  },
+  limits: {
+    signIns: env.SIGN_IN_ATTEMPTS_MAX,
+    resets: env.ACCOUNT_MAILS_MAX,
+    registrations: env.REGISTRATIONS_MAX,
+  },
+  mail: mailOf(env),
+  billing: billingOf(env),
   events: { behindMax: env.EVENTS_BEHIND_MAX },
   metrics: { token: env.METRICS_TOKEN, port: env.METRICS_PORT },
   discovery: { token: env.PROM_SD_TOKEN },
@@ -99,6 +116,50 @@ const configuration = ENVIRONMENT.check((context) => {
   debts: { everyMs: env.DEBT_SWEEP_MS },
   effects: { concurrency: env.EFFECT_CONCURRENCY, leaseMs: env.EFFECT_LEASE_MS },
 }));
+
+function mailOf(env: Environment) {
+  return {
+    from: env.MAIL_FROM,
+    supportAddress: env.SUPPORT_ADDRESS,
+    portalUrl: env.PORTAL_URL,
+    resetUrlBase: env.RESET_PASSWORD_URL_BASE ?? env.PORTAL_URL,
+    timeoutMs: env.MAIL_TIMEOUT_MS,
+    smtp:
+      env.SMTP_HOST === undefined
+        ? undefined
+        : {
+            host: env.SMTP_HOST,
+            port: env.SMTP_PORT,
+            isSecure: env.SMTP_SECURE,
+            user: env.SMTP_USER,
+            password: env.SMTP_PASS,
+            caFile: env.SMTP_CA_FILE,
+          },
+    resend:
+      env.RESEND_API_KEY === undefined
+        ? undefined
+        : { baseUrl: new URL(env.RESEND_URL), apiKey: env.RESEND_API_KEY },
+    toConsole: env.MAIL_TO_CONSOLE,
+  };
+}
+
+/** undefined: nothing is billed, and nobody is limited. */
+function billingOf(env: Environment) {
+  const stripe = groupOf(env, 'stripe');
+  return (
+    stripe && {
+      baseUrl: new URL(env.STRIPE_URL),
+      secretKey: stripe.STRIPE_SECRET_KEY,
+      webhookSecret: stripe.STRIPE_WEBHOOK_SECRET,
+      timeoutMs: env.STRIPE_TIMEOUT_MS,
+      portalUrl: env.PORTAL_URL,
+      graceMs: env.BILLING_GRACE_MS,
+      reminders: env.BILLING_REMINDERS,
+      keepMs: env.BILLING_KEEP_MS,
+      reconcileEveryMs: env.BILLING_RECONCILE_MS,
+    }
+  );
+}
 
 function edgeOf(env: Environment) {
   const technitium = groupOf(env, 'technitium');

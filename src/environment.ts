@@ -13,6 +13,18 @@ const secret = z.string().min(16);
 const url = z.url({ protocol: /^https?$/ });
 const vmid = z.coerce.number().int().min(100).max(999_999_999);
 
+/** `<secret>@<time until which it is good>`, by comma. */
+const oldSecrets = list.transform((items, context) =>
+  items.flatMap((item) => {
+    const at = item.lastIndexOf('@');
+    const [key, until] = [item.slice(0, at), Date.parse(item.slice(at + 1))];
+    if (at >= 32 && !Number.isNaN(until)) return [{ secret: key, until }];
+    const message = 'expected secret@time, with a secret of 32 characters or more';
+    context.issues.push({ code: 'custom', message, input: undefined });
+    return [];
+  }),
+);
+
 /** `<game>=<protocol>:<first>-<last>`, by comma. */
 const entryPoints = list.transform((items, context) =>
   Object.fromEntries(
@@ -99,8 +111,68 @@ export const ENVIRONMENT = z.object({
   HOST_SWEEP_MS: positive.default(5_000).describe('Pause between two looks at all containers'),
   EVENTS_BEHIND_MAX: positive.default(10_000).describe('Events that a stream resumes over'),
   JWT_SECRET: z.string().min(32).describe('Key that signs access tokens, 32 characters or more'),
+  JWT_OLD_SECRETS: oldSecrets
+    .optional()
+    .describe('Keys that signed before, as secret@2026-12-31T00:00:00Z, by comma: good until then'),
   JWT_ISSUER: z.string().default('zpack').describe('Issuer named in tokens'),
-  ACCESS_TOKEN_TTL_S: positive.default(43_200).describe('Life of an access token'),
+  ACCESS_TOKEN_TTL_S: positive
+    .default(900)
+    .describe('Life of an access token; longer for a Portal that does not refresh'),
+  REFRESH_TOKEN_TTL_S: positive.default(2_592_000).describe('Life of a sign-in that is not used'),
+  IDE_TOKEN_TTL_S: positive.default(300).describe('Life of a token that opens an IDE'),
+  PASSWORD_RESET_TTL_S: positive.default(3_600).describe('Life of a link that sets a password'),
+  SIGN_IN_ATTEMPTS_MAX: positive
+    .default(10)
+    .describe(
+      'Failed sign-ins of one account in a quarter of an hour; ten times that of an address',
+    ),
+  ACCOUNT_MAILS_MAX: positive
+    .default(5)
+    .describe('Password resets of one address an hour, and ten times that of one caller'),
+  REGISTRATIONS_MAX: positive.default(20).describe('Accounts that one caller may open an hour'),
+  TRUSTED_PROXIES: z
+    .string()
+    .optional()
+    .describe('Proxies whose X-Forwarded-For is believed, as Express has it: loopback, 10.0.0.0/8'),
+  PORTAL_URL: url.default('http://localhost:3000').describe('The Portal, for links in mails'),
+  RESET_PASSWORD_URL_BASE: url
+    .optional()
+    .describe('Instead of PORTAL_URL, where passwords are set'),
+  SMTP_HOST: z.string().optional().describe('Mail server; none if it is left out'),
+  SMTP_PORT: port.default(587).describe('Its port'),
+  SMTP_SECURE: flag.default(false).describe('TLS from the first byte; else by STARTTLS, always'),
+  SMTP_USER: z.string().optional().describe('Account there'),
+  SMTP_PASS: z.string().optional().describe('Its password'),
+  SMTP_CA_FILE: z.string().optional().describe('PEM file of the authority to trust'),
+  RESEND_URL: url.default('https://api.resend.com').describe('Mail by HTTP (Resend)'),
+  RESEND_API_KEY: z.string().optional().describe('Its key; it is used if the mail server fails'),
+  MAIL_TO_CONSOLE: flag.default(false).describe('Print mails if nothing else sends (development)'),
+  MAIL_FROM: z
+    .string()
+    .default('ZeroLag Hub Support <support@zerolaghub.com>')
+    .describe('Sender of our mails'),
+  SUPPORT_ADDRESS: z
+    .email()
+    .default('support@zerolaghub.com')
+    .describe('Who gets what customers write to support'),
+  MAIL_TIMEOUT_MS: positive.default(20_000).describe('Longest wait for a mail to be taken'),
+  STRIPE_URL: url.default('https://api.stripe.com').describe('API of the payment service (Stripe)'),
+  STRIPE_SECRET_KEY: z.string().optional().describe('Its key; nothing is billed if left out'),
+  STRIPE_WEBHOOK_SECRET: secret.optional().describe('Secret that signs its events'),
+  STRIPE_TIMEOUT_MS: positive.default(20_000).describe('Longest wait for one of its answers'),
+  BILLING_GRACE_MS: positive
+    .default(604_800_000)
+    .describe('From a payment that failed to the suspension'),
+  BILLING_REMINDERS: positive
+    .max(20)
+    .default(3)
+    .describe('Mails that remind of it, evenly spread over that time'),
+  BILLING_KEEP_MS: positive
+    .default(2_592_000_000)
+    .describe('How long containers of a suspended customer are kept'),
+  BILLING_RECONCILE_MS: positive
+    .default(3_600_000)
+    .describe('Pause between two comparisons of all subscriptions with Stripe'),
   METRICS_TOKEN: secret.optional().describe('Bearer token of /metrics; else only this machine may'),
   METRICS_PORT: port.optional().describe('Port of /metrics in a process without API; else none'),
   PROM_SD_TOKEN: secret.optional().describe('Bearer token of /sd/exporters; else there is none'),

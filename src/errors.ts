@@ -5,10 +5,16 @@
  */
 export type ErrorCode =
   | 'invalid_input'
+  | 'reset_token_invalid'
   | 'unauthenticated'
+  | 'plan_limit_reached'
+  | 'account_suspended'
   | 'forbidden'
+  | 'scope_missing'
   | 'not_found'
   | 'conflict'
+  | 'account_exists'
+  | 'plan_change_refused'
   | 'refused'
   | 'container_running'
   | 'deletion_in_progress'

@@ -17,10 +17,16 @@ export interface Problem {
 /** Total over ErrorCode: a new code does not compile until it has a place here. */
 export const PROBLEMS: Readonly<Record<ErrorCode, { status: number; title: string }>> = {
   invalid_input: { status: 400, title: 'The request is not valid' },
+  reset_token_invalid: { status: 400, title: 'The link has been used, or is too old' },
   unauthenticated: { status: 401, title: 'Sign in first' },
+  plan_limit_reached: { status: 402, title: 'The plan does not include this' },
+  account_suspended: { status: 402, title: 'The account is suspended' },
   forbidden: { status: 403, title: 'This is not for you' },
+  scope_missing: { status: 403, title: 'The token is not for this' },
   not_found: { status: 404, title: 'There is no such resource' },
   conflict: { status: 409, title: 'The resource does not accept this now' },
+  account_exists: { status: 409, title: 'There is such an account already' },
+  plan_change_refused: { status: 409, title: 'The plan cannot be changed to this' },
   refused: { status: 409, title: 'The container does not accept this now' },
   container_running: { status: 409, title: 'The container is on' },
   deletion_in_progress: { status: 409, title: 'The container is being deleted' },
@@ -77,7 +83,7 @@ export function createProblemHandler(logger: Logger): ErrorRequestHandler {
       logger.error({ err: error, method, path, instance: problem.instance }, problem.title);
     }
     if (problem.status === 503 || problem.status === 429) {
-      response.set('Retry-After', String(RETRY_AFTER_S));
+      response.set('Retry-After', String(problem['retryAfterS'] ?? RETRY_AFTER_S));
     }
     if (problem.status === 401) response.set('WWW-Authenticate', 'Bearer');
     response.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));

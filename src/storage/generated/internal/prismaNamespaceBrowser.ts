@@ -63,7 +63,18 @@ export const ModelName = {
   DeletedInstance: 'DeletedInstance',
   Debt: 'Debt',
   User: 'User',
-  Operation: 'Operation'
+  Operation: 'Operation',
+  Session: 'Session',
+  RefreshToken: 'RefreshToken',
+  PasswordReset: 'PasswordReset',
+  ApiToken: 'ApiToken',
+  AuditEntry: 'AuditEntry',
+  Mail: 'Mail',
+  Plan: 'Plan',
+  Subscription: 'Subscription',
+  SubscriptionJournal: 'SubscriptionJournal',
+  StripeEvent: 'StripeEvent',
+  BillingRun: 'BillingRun'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -232,9 +243,13 @@ export const UserScalarFieldEnum = {
   id: 'id',
   email: 'email',
   username: 'username',
+  firstName: 'firstName',
+  lastName: 'lastName',
   displayName: 'displayName',
   role: 'role',
   passwordHash: 'passwordHash',
+  stripeCustomerId: 'stripeCustomerId',
+  mailBouncedAt: 'mailBouncedAt',
   createdAt: 'createdAt'
 } as const
 
@@ -250,6 +265,164 @@ export const OperationScalarFieldEnum = {
 } as const
 
 export type OperationScalarFieldEnum = (typeof OperationScalarFieldEnum)[keyof typeof OperationScalarFieldEnum]
+
+
+export const SessionScalarFieldEnum = {
+  id: 'id',
+  userId: 'userId',
+  userAgent: 'userAgent',
+  createdAt: 'createdAt',
+  lastUsedAt: 'lastUsedAt',
+  expiresAt: 'expiresAt',
+  revokedAt: 'revokedAt',
+  revokedFor: 'revokedFor'
+} as const
+
+export type SessionScalarFieldEnum = (typeof SessionScalarFieldEnum)[keyof typeof SessionScalarFieldEnum]
+
+
+export const RefreshTokenScalarFieldEnum = {
+  hash: 'hash',
+  sessionId: 'sessionId',
+  createdAt: 'createdAt',
+  usedAt: 'usedAt'
+} as const
+
+export type RefreshTokenScalarFieldEnum = (typeof RefreshTokenScalarFieldEnum)[keyof typeof RefreshTokenScalarFieldEnum]
+
+
+export const PasswordResetScalarFieldEnum = {
+  hash: 'hash',
+  userId: 'userId',
+  createdAt: 'createdAt',
+  expiresAt: 'expiresAt',
+  usedAt: 'usedAt'
+} as const
+
+export type PasswordResetScalarFieldEnum = (typeof PasswordResetScalarFieldEnum)[keyof typeof PasswordResetScalarFieldEnum]
+
+
+export const ApiTokenScalarFieldEnum = {
+  id: 'id',
+  userId: 'userId',
+  name: 'name',
+  hash: 'hash',
+  scopes: 'scopes',
+  createdAt: 'createdAt',
+  expiresAt: 'expiresAt',
+  lastUsedAt: 'lastUsedAt',
+  revokedAt: 'revokedAt'
+} as const
+
+export type ApiTokenScalarFieldEnum = (typeof ApiTokenScalarFieldEnum)[keyof typeof ApiTokenScalarFieldEnum]
+
+
+export const AuditEntryScalarFieldEnum = {
+  id: 'id',
+  at: 'at',
+  actorId: 'actorId',
+  subjectId: 'subjectId',
+  action: 'action',
+  outcome: 'outcome',
+  ip: 'ip',
+  detail: 'detail'
+} as const
+
+export type AuditEntryScalarFieldEnum = (typeof AuditEntryScalarFieldEnum)[keyof typeof AuditEntryScalarFieldEnum]
+
+
+export const MailScalarFieldEnum = {
+  id: 'id',
+  key: 'key',
+  kind: 'kind',
+  recipient: 'recipient',
+  params: 'params',
+  state: 'state',
+  attempts: 'attempts',
+  transport: 'transport',
+  messageId: 'messageId',
+  error: 'error',
+  createdAt: 'createdAt',
+  dueAt: 'dueAt',
+  leasedUntil: 'leasedUntil',
+  finishedAt: 'finishedAt'
+} as const
+
+export type MailScalarFieldEnum = (typeof MailScalarFieldEnum)[keyof typeof MailScalarFieldEnum]
+
+
+export const PlanScalarFieldEnum = {
+  id: 'id',
+  name: 'name',
+  slots: 'slots',
+  memoryMiB: 'memoryMiB',
+  priceCents: 'priceCents',
+  currency: 'currency',
+  stripePriceId: 'stripePriceId',
+  position: 'position',
+  isDefault: 'isDefault'
+} as const
+
+export type PlanScalarFieldEnum = (typeof PlanScalarFieldEnum)[keyof typeof PlanScalarFieldEnum]
+
+
+export const SubscriptionScalarFieldEnum = {
+  id: 'id',
+  userId: 'userId',
+  version: 'version',
+  machineVersion: 'machineVersion',
+  snapshot: 'snapshot',
+  status: 'status',
+  planId: 'planId',
+  stripeSubscriptionId: 'stripeSubscriptionId',
+  periodEnd: 'periodEnd',
+  suspendedAt: 'suspendedAt',
+  createdAt: 'createdAt',
+  updatedAt: 'updatedAt'
+} as const
+
+export type SubscriptionScalarFieldEnum = (typeof SubscriptionScalarFieldEnum)[keyof typeof SubscriptionScalarFieldEnum]
+
+
+export const SubscriptionJournalScalarFieldEnum = {
+  instanceId: 'instanceId',
+  version: 'version',
+  eventId: 'eventId',
+  event: 'event',
+  state: 'state',
+  at: 'at'
+} as const
+
+export type SubscriptionJournalScalarFieldEnum = (typeof SubscriptionJournalScalarFieldEnum)[keyof typeof SubscriptionJournalScalarFieldEnum]
+
+
+export const StripeEventScalarFieldEnum = {
+  id: 'id',
+  type: 'type',
+  customerId: 'customerId',
+  payload: 'payload',
+  state: 'state',
+  attempts: 'attempts',
+  createdAt: 'createdAt',
+  receivedAt: 'receivedAt',
+  processedAt: 'processedAt'
+} as const
+
+export type StripeEventScalarFieldEnum = (typeof StripeEventScalarFieldEnum)[keyof typeof StripeEventScalarFieldEnum]
+
+
+export const BillingRunScalarFieldEnum = {
+  id: 'id',
+  kind: 'kind',
+  leaseToken: 'leaseToken',
+  leasedUntil: 'leasedUntil',
+  startedAt: 'startedAt',
+  finishedAt: 'finishedAt',
+  outcome: 'outcome',
+  result: 'result'
+} as const
+
+export type BillingRunScalarFieldEnum = (typeof BillingRunScalarFieldEnum)[keyof typeof BillingRunScalarFieldEnum]
 
 
 export const SortOrder = {

@@ -28,9 +28,13 @@ export type UserMinAggregateOutputType = {
   id: string | null
   email: string | null
   username: string | null
+  firstName: string | null
+  lastName: string | null
   displayName: string | null
   role: $Enums.Role | null
   passwordHash: string | null
+  stripeCustomerId: string | null
+  mailBouncedAt: Date | null
   createdAt: Date | null
 }
 
@@ -38,9 +42,13 @@ export type UserMaxAggregateOutputType = {
   id: string | null
   email: string | null
   username: string | null
+  firstName: string | null
+  lastName: string | null
   displayName: string | null
   role: $Enums.Role | null
   passwordHash: string | null
+  stripeCustomerId: string | null
+  mailBouncedAt: Date | null
   createdAt: Date | null
 }
 
@@ -48,9 +56,13 @@ export type UserCountAggregateOutputType = {
   id: number
   email: number
   username: number
+  firstName: number
+  lastName: number
   displayName: number
   role: number
   passwordHash: number
+  stripeCustomerId: number
+  mailBouncedAt: number
   createdAt: number
   _all: number
 }
@@ -60,9 +72,13 @@ export type UserMinAggregateInputType = {
   id?: true
   email?: true
   username?: true
+  firstName?: true
+  lastName?: true
   displayName?: true
   role?: true
   passwordHash?: true
+  stripeCustomerId?: true
+  mailBouncedAt?: true
   createdAt?: true
 }
 
@@ -70,9 +86,13 @@ export type UserMaxAggregateInputType = {
   id?: true
   email?: true
   username?: true
+  firstName?: true
+  lastName?: true
   displayName?: true
   role?: true
   passwordHash?: true
+  stripeCustomerId?: true
+  mailBouncedAt?: true
   createdAt?: true
 }
 
@@ -80,9 +100,13 @@ export type UserCountAggregateInputType = {
   id?: true
   email?: true
   username?: true
+  firstName?: true
+  lastName?: true
   displayName?: true
   role?: true
   passwordHash?: true
+  stripeCustomerId?: true
+  mailBouncedAt?: true
   createdAt?: true
   _all?: true
 }
@@ -163,9 +187,13 @@ export type UserGroupByOutputType = {
   id: string
   email: string
   username: string
+  firstName: string | null
+  lastName: string | null
   displayName: string | null
   role: $Enums.Role
   passwordHash: string
+  stripeCustomerId: string | null
+  mailBouncedAt: Date | null
   createdAt: Date
   _count: UserCountAggregateOutputType | null
   _min: UserMinAggregateOutputType | null
@@ -194,9 +222,13 @@ export type UserWhereInput = {
   id?: Prisma.StringFilter<"User"> | string
   email?: Prisma.StringFilter<"User"> | string
   username?: Prisma.StringFilter<"User"> | string
+  firstName?: Prisma.StringNullableFilter<"User"> | string | null
+  lastName?: Prisma.StringNullableFilter<"User"> | string | null
   displayName?: Prisma.StringNullableFilter<"User"> | string | null
   role?: Prisma.EnumRoleFilter<"User"> | $Enums.Role
   passwordHash?: Prisma.StringFilter<"User"> | string
+  stripeCustomerId?: Prisma.StringNullableFilter<"User"> | string | null
+  mailBouncedAt?: Prisma.DateTimeNullableFilter<"User"> | Date | string | null
   createdAt?: Prisma.DateTimeFilter<"User"> | Date | string
 }
 
@@ -204,9 +236,13 @@ export type UserOrderByWithRelationInput = {
   id?: Prisma.SortOrder
   email?: Prisma.SortOrder
   username?: Prisma.SortOrder
+  firstName?: Prisma.SortOrderInput | Prisma.SortOrder
+  lastName?: Prisma.SortOrderInput | Prisma.SortOrder
   displayName?: Prisma.SortOrderInput | Prisma.SortOrder
   role?: Prisma.SortOrder
   passwordHash?: Prisma.SortOrder
+  stripeCustomerId?: Prisma.SortOrderInput | Prisma.SortOrder
+  mailBouncedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
 }
 
@@ -214,22 +250,30 @@ export type UserWhereUniqueInput = Prisma.AtLeast<{
   id?: string
   email?: string
   username?: string
+  stripeCustomerId?: string
   AND?: Prisma.UserWhereInput | Prisma.UserWhereInput[]
   OR?: Prisma.UserWhereInput[]
   NOT?: Prisma.UserWhereInput | Prisma.UserWhereInput[]
+  firstName?: Prisma.StringNullableFilter<"User"> | string | null
+  lastName?: Prisma.StringNullableFilter<"User"> | string | null
   displayName?: Prisma.StringNullableFilter<"User"> | string | null
   role?: Prisma.EnumRoleFilter<"User"> | $Enums.Role
   passwordHash?: Prisma.StringFilter<"User"> | string
+  mailBouncedAt?: Prisma.DateTimeNullableFilter<"User"> | Date | string | null
   createdAt?: Prisma.DateTimeFilter<"User"> | Date | string
-}, "id" | "email" | "username">
+}, "id" | "email" | "username" | "stripeCustomerId">
 
 export type UserOrderByWithAggregationInput = {
   id?: Prisma.SortOrder
   email?: Prisma.SortOrder
   username?: Prisma.SortOrder
+  firstName?: Prisma.SortOrderInput | Prisma.SortOrder
+  lastName?: Prisma.SortOrderInput | Prisma.SortOrder
   displayName?: Prisma.SortOrderInput | Prisma.SortOrder
   role?: Prisma.SortOrder
   passwordHash?: Prisma.SortOrder
+  stripeCustomerId?: Prisma.SortOrderInput | Prisma.SortOrder
+  mailBouncedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   _count?: Prisma.UserCountOrderByAggregateInput
   _max?: Prisma.UserMaxOrderByAggregateInput
@@ -243,9 +287,13 @@ export type UserScalarWhereWithAggregatesInput = {
   id?: Prisma.StringWithAggregatesFilter<"User"> | string
   email?: Prisma.StringWithAggregatesFilter<"User"> | string
   username?: Prisma.StringWithAggregatesFilter<"User"> | string
+  firstName?: Prisma.StringNullableWithAggregatesFilter<"User"> | string | null
+  lastName?: Prisma.StringNullableWithAggregatesFilter<"User"> | string | null
   displayName?: Prisma.StringNullableWithAggregatesFilter<"User"> | string | null
   role?: Prisma.EnumRoleWithAggregatesFilter<"User"> | $Enums.Role
   passwordHash?: Prisma.StringWithAggregatesFilter<"User"> | string
+  stripeCustomerId?: Prisma.StringNullableWithAggregatesFilter<"User"> | string | null
+  mailBouncedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"User"> | Date | string | null
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"User"> | Date | string
 }
 
@@ -253,9 +301,13 @@ export type UserCreateInput = {
   id: string
   email: string
   username: string
+  firstName?: string | null
+  lastName?: string | null
   displayName?: string | null
   role?: $Enums.Role
   passwordHash: string
+  stripeCustomerId?: string | null
+  mailBouncedAt?: Date | string | null
   createdAt?: Date | string
 }
 
@@ -263,9 +315,13 @@ export type UserUncheckedCreateInput = {
   id: string
   email: string
   username: string
+  firstName?: string | null
+  lastName?: string | null
   displayName?: string | null
   role?: $Enums.Role
   passwordHash: string
+  stripeCustomerId?: string | null
+  mailBouncedAt?: Date | string | null
   createdAt?: Date | string
 }
 
@@ -273,9 +329,13 @@ export type UserUpdateInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   email?: Prisma.StringFieldUpdateOperationsInput | string
   username?: Prisma.StringFieldUpdateOperationsInput | string
+  firstName?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  lastName?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   displayName?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   role?: Prisma.EnumRoleFieldUpdateOperationsInput | $Enums.Role
   passwordHash?: Prisma.StringFieldUpdateOperationsInput | string
+  stripeCustomerId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  mailBouncedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
@@ -283,9 +343,13 @@ export type UserUncheckedUpdateInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   email?: Prisma.StringFieldUpdateOperationsInput | string
   username?: Prisma.StringFieldUpdateOperationsInput | string
+  firstName?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  lastName?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   displayName?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   role?: Prisma.EnumRoleFieldUpdateOperationsInput | $Enums.Role
   passwordHash?: Prisma.StringFieldUpdateOperationsInput | string
+  stripeCustomerId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  mailBouncedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
@@ -293,9 +357,13 @@ export type UserCreateManyInput = {
   id: string
   email: string
   username: string
+  firstName?: string | null
+  lastName?: string | null
   displayName?: string | null
   role?: $Enums.Role
   passwordHash: string
+  stripeCustomerId?: string | null
+  mailBouncedAt?: Date | string | null
   createdAt?: Date | string
 }
 
@@ -303,9 +371,13 @@ export type UserUpdateManyMutationInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   email?: Prisma.StringFieldUpdateOperationsInput | string
   username?: Prisma.StringFieldUpdateOperationsInput | string
+  firstName?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  lastName?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   displayName?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   role?: Prisma.EnumRoleFieldUpdateOperationsInput | $Enums.Role
   passwordHash?: Prisma.StringFieldUpdateOperationsInput | string
+  stripeCustomerId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  mailBouncedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
@@ -313,9 +385,13 @@ export type UserUncheckedUpdateManyInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   email?: Prisma.StringFieldUpdateOperationsInput | string
   username?: Prisma.StringFieldUpdateOperationsInput | string
+  firstName?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  lastName?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   displayName?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   role?: Prisma.EnumRoleFieldUpdateOperationsInput | $Enums.Role
   passwordHash?: Prisma.StringFieldUpdateOperationsInput | string
+  stripeCustomerId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  mailBouncedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
@@ -323,9 +399,13 @@ export type UserCountOrderByAggregateInput = {
   id?: Prisma.SortOrder
   email?: Prisma.SortOrder
   username?: Prisma.SortOrder
+  firstName?: Prisma.SortOrder
+  lastName?: Prisma.SortOrder
   displayName?: Prisma.SortOrder
   role?: Prisma.SortOrder
   passwordHash?: Prisma.SortOrder
+  stripeCustomerId?: Prisma.SortOrder
+  mailBouncedAt?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
 }
 
@@ -333,9 +413,13 @@ export type UserMaxOrderByAggregateInput = {
   id?: Prisma.SortOrder
   email?: Prisma.SortOrder
   username?: Prisma.SortOrder
+  firstName?: Prisma.SortOrder
+  lastName?: Prisma.SortOrder
   displayName?: Prisma.SortOrder
   role?: Prisma.SortOrder
   passwordHash?: Prisma.SortOrder
+  stripeCustomerId?: Prisma.SortOrder
+  mailBouncedAt?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
 }
 
@@ -343,9 +427,13 @@ export type UserMinOrderByAggregateInput = {
   id?: Prisma.SortOrder
   email?: Prisma.SortOrder
   username?: Prisma.SortOrder
+  firstName?: Prisma.SortOrder
+  lastName?: Prisma.SortOrder
   displayName?: Prisma.SortOrder
   role?: Prisma.SortOrder
   passwordHash?: Prisma.SortOrder
+  stripeCustomerId?: Prisma.SortOrder
+  mailBouncedAt?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
 }
 
@@ -359,9 +447,13 @@ export type UserSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = r
   id?: boolean
   email?: boolean
   username?: boolean
+  firstName?: boolean
+  lastName?: boolean
   displayName?: boolean
   role?: boolean
   passwordHash?: boolean
+  stripeCustomerId?: boolean
+  mailBouncedAt?: boolean
   createdAt?: boolean
 }, ExtArgs["result"]["user"]>
 
@@ -369,9 +461,13 @@ export type UserSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensio
   id?: boolean
   email?: boolean
   username?: boolean
+  firstName?: boolean
+  lastName?: boolean
   displayName?: boolean
   role?: boolean
   passwordHash?: boolean
+  stripeCustomerId?: boolean
+  mailBouncedAt?: boolean
   createdAt?: boolean
 }, ExtArgs["result"]["user"]>
 
@@ -379,9 +475,13 @@ export type UserSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensio
   id?: boolean
   email?: boolean
   username?: boolean
+  firstName?: boolean
+  lastName?: boolean
   displayName?: boolean
   role?: boolean
   passwordHash?: boolean
+  stripeCustomerId?: boolean
+  mailBouncedAt?: boolean
   createdAt?: boolean
 }, ExtArgs["result"]["user"]>
 
@@ -389,13 +489,17 @@ export type UserSelectScalar = {
   id?: boolean
   email?: boolean
   username?: boolean
+  firstName?: boolean
+  lastName?: boolean
   displayName?: boolean
   role?: boolean
   passwordHash?: boolean
+  stripeCustomerId?: boolean
+  mailBouncedAt?: boolean
   createdAt?: boolean
 }
 
-export type UserOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "email" | "username" | "displayName" | "role" | "passwordHash" | "createdAt", ExtArgs["result"]["user"]>
+export type UserOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "email" | "username" | "firstName" | "lastName" | "displayName" | "role" | "passwordHash" | "stripeCustomerId" | "mailBouncedAt" | "createdAt", ExtArgs["result"]["user"]>
 
 export type $UserPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "User"
@@ -404,9 +508,16 @@ export type $UserPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs =
     id: string
     email: string
     username: string
+    firstName: string | null
+    lastName: string | null
     displayName: string | null
     role: $Enums.Role
     passwordHash: string
+    stripeCustomerId: string | null
+    /**
+     * Mail to this address came back.
+     */
+    mailBouncedAt: Date | null
     createdAt: Date
   }, ExtArgs["result"]["user"]>
   composites: {}
@@ -834,9 +945,13 @@ export interface UserFieldRefs {
   readonly id: Prisma.FieldRef<"User", 'String'>
   readonly email: Prisma.FieldRef<"User", 'String'>
   readonly username: Prisma.FieldRef<"User", 'String'>
+  readonly firstName: Prisma.FieldRef<"User", 'String'>
+  readonly lastName: Prisma.FieldRef<"User", 'String'>
   readonly displayName: Prisma.FieldRef<"User", 'String'>
   readonly role: Prisma.FieldRef<"User", 'Role'>
   readonly passwordHash: Prisma.FieldRef<"User", 'String'>
+  readonly stripeCustomerId: Prisma.FieldRef<"User", 'String'>
+  readonly mailBouncedAt: Prisma.FieldRef<"User", 'DateTime'>
   readonly createdAt: Prisma.FieldRef<"User", 'DateTime'>
 }
     
