@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { definitions } from '../src/machines/index.ts';
 import {
   edgeModel,
+  entitlementModel,
   type InstanceSnapshot,
   instanceModel,
   samplePlan,
@@ -17,10 +18,11 @@ import { explore, type Model } from '../tests/support/model.ts';
 const { machine, machineVersion } = definitions.instance;
 const file = `tests/machines/golden/instance-v${machineVersion}.json`;
 if (existsSync(file)) throw new Error(`${file} exists: raise machineVersion first`);
+type Region = keyof InstanceSnapshot['value'];
 const byState = new Map<string, object>();
 
 /** One snapshot of each state, or of each combination of these regions. */
-function keep(model: Model<InstanceSnapshot>, regions?: readonly ('edge' | 'proxy')[]): void {
+function keep(model: Model<InstanceSnapshot>, regions?: readonly Region[]): void {
   for (const { snapshot } of explore(model).nodes.values()) {
     const { value, context, status } = snapshot;
     const key = JSON.stringify(regions ? regions.map((region) => value[region]) : value);
@@ -29,6 +31,7 @@ function keep(model: Model<InstanceSnapshot>, regions?: readonly ('edge' | 'prox
 }
 keep(instanceModel(machine));
 keep(edgeModel(machine, samplePlan(1)), ['edge', 'proxy']);
+keep(entitlementModel(machine), ['entitlement']);
 mkdirSync('tests/machines/golden', { recursive: true });
 writeFileSync(
   file,

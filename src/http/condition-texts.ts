@@ -57,6 +57,7 @@ function datesOf({ state, updatedAt }: FleetEntry, heard: Heard): Record<Type, n
     HostRunning: Math.max(heard.hostAt ?? 0, since['host'] ?? 0),
     AgentReady: Math.max(heard.agentAt ?? 0, since['agent'] ?? 0),
     EdgePublished: since['edge'] ?? 0,
+    Entitled: +updatedAt,
     ProxyRegistered: Math.max(context.payload.proxy?.report?.receivedAt ?? 0, since['proxy'] ?? 0),
   };
 }

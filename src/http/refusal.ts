@@ -18,6 +18,7 @@ export const PROBLEM_OF: Readonly<Record<Exclude<RefusalCode, 'no_change'>, Erro
   unpublish_in_progress: 'refused',
   nothing_to_publish: 'refused',
   nothing_to_retry: 'refused',
+  suspended: 'refused',
   host_busy: 'refused',
 };
 

@@ -67,7 +67,7 @@ export const conditionView = z
   .object({
     type: z.enum([
       ...(['Provisioned', 'HostRunning', 'AgentReady'] as const),
-      ...(['EdgePublished', 'ProxyRegistered'] as const),
+      ...(['EdgePublished', 'ProxyRegistered', 'Entitled'] as const),
     ]),
     status: z.enum(['True', 'False', 'Unknown']),
     reason: z.string(),

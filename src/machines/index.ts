@@ -11,7 +11,7 @@ import { allowedActions, explain } from './instance/wishes.ts';
 export const definitions = {
   instance: {
     machine: instanceMachine,
-    machineVersion: 3,
+    machineVersion: 4,
     migrations,
     explain,
     operations: operationsOf,

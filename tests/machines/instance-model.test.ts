@@ -2,7 +2,12 @@ import { expect, test } from 'vitest';
 import { type AnyStateMachine, and, stateIn } from 'xstate';
 
 import { instanceMachine } from '../../src/machines/instance/machine.ts';
-import { edgeModel, instanceModel, samplePlan } from '../support/instance-model.ts';
+import {
+  edgeModel,
+  entitlementModel,
+  instanceModel,
+  samplePlan,
+} from '../support/instance-model.ts';
 import { canBreak, checkInstance, stateIds } from './invariants.ts';
 
 const PLAN = samplePlan(1);
@@ -12,6 +17,7 @@ test('every reachable state of the instance machine keeps every invariant', TIME
   const models = {
     'not published': instanceModel(instanceMachine),
     'published by DNS and Velocity': edgeModel(instanceMachine, PLAN),
+    'paid for or not': entitlementModel(instanceMachine),
   };
   const visited = new Set<string>();
 
@@ -22,7 +28,7 @@ test('every reachable state of the instance machine keeps every invariant', TIME
     console.log(`${name}: ${states} states, ${transitions} transitions explored in ${tookS} s`);
     for (const id of entered) visited.add(id);
     expect(violations).toEqual({});
-    expect(states).toBeGreaterThan(1_000);
+    expect(states).toBeGreaterThan(300);
   }
   expect(stateIds(instanceMachine.root).filter((id) => !visited.has(id))).toEqual([]);
 });
@@ -89,4 +95,21 @@ test.each([
   const broken = instanceMachine.provide({ guards: guards as never }) as AnyStateMachine;
 
   expect(canBreak(edgeModel(broken, PLAN), invariant)).toBe(true);
+});
+
+test.each([
+  [
+    'nobody stops what is not paid for',
+    { isSuspensionDemanded: () => false },
+    'INV-33 what is suspended is not left running',
+  ],
+  [
+    'nobody starts what is paid for again',
+    { isResumeDemanded: () => false },
+    'INV-34 what is paid for again and ran before is not left stopped',
+  ],
+])('the check fails for a machine in which %s', (_, guards, invariant) => {
+  const broken = instanceMachine.provide({ guards: guards as never }) as AnyStateMachine;
+
+  expect(canBreak(entitlementModel(broken), invariant)).toBe(true);
 });

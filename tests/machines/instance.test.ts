@@ -30,6 +30,7 @@ describe('provisioning', () => {
       recovery: 'idle',
       edge: 'unpublished',
       proxy: 'none',
+      entitlement: 'granted',
     });
     expect(life.state.context).toMatchObject({
       node: 'pve1',

@@ -91,6 +91,16 @@ export const INVARIANTS: Readonly<Record<string, Invariant>> = {
     s.value.agent !== 'crashed' || s.value.provisioning !== 'ready' || s.value.recovery !== 'idle',
   'INV-13 a game is not started again more often than it may be': (s) =>
     s.context.restartedAt.length <= s.context.restarts.max,
+  'INV-32 suspended has a date, and nothing else has': (s) =>
+    (s.value.entitlement === 'suspended') === (s.context.entitlement.suspendedAt !== null),
+  'INV-33 what is suspended is not left running': (s) =>
+    s.value.entitlement !== 'suspended' ||
+    s.value.host !== 'running' ||
+    !(s.matches({ provisioning: 'ready' }) || s.matches({ provisioning: 'failed' })),
+  'INV-34 what is paid for again and ran before is not left stopped': (s) =>
+    s.value.entitlement !== 'resuming' ||
+    s.value.host !== 'stopped' ||
+    !s.matches({ provisioning: 'ready' }),
   ...EDGE_INVARIANTS,
 };
 
@@ -140,7 +150,9 @@ export function checkInstance(model: Model<InstanceSnapshot>): Report {
       const after = world.nodes.get(to)?.snapshot;
       const isNewlyReady =
         after?.value.provisioning === 'ready' && snapshot.value.provisioning !== 'ready';
-      if (isNewlyReady && after.value.agent !== 'ready') {
+      // What is not paid for is stopped in the same step.
+      const isKept = after?.value.entitlement !== 'suspended';
+      if (isNewlyReady && isKept && after.value.agent !== 'ready') {
         report('ready is entered only with a ready agent', `${key} ${event.type}`);
       }
       if (after && !keepsRecords(snapshot, after)) {

@@ -66,6 +66,7 @@ export function worldEvents(snapshot: InstanceSnapshot): readonly AnyEvent[] {
     },
   ];
   const host = context.ops.host;
+  const order = context.entitlement.order + 1;
   const agent = context.ops.agent;
   const done: Record<string, readonly AnyEvent[]> = {
     clone: [{ type: 'container.cloned', node: 'pve1' }],
@@ -134,6 +135,8 @@ export function worldEvents(snapshot: InstanceSnapshot): readonly AnyEvent[] {
     { type: 'stop.requested', ...wish },
     { type: 'restart.requested', ...wish },
     { type: 'retry.requested', ...wish },
+    { type: 'entitlement.suspended', reason: 'payment_due', order, at: 2 },
+    { type: 'entitlement.restored', order, at: 2 },
     { type: 'delete.requested', force: false, ...wish },
     { type: 'delete.requested', force: true, ...wish },
     ...hostAnswers,
@@ -192,6 +195,8 @@ function edgeEvents({ ops, payload }: InstanceContext): AnyEvent[] {
   ];
 }
 
+const isEntitlementEvent = ({ type }: AnyEvent) => type.startsWith('entitlement.');
+
 /** What of edge and proxy decides behaviour. */
 function edgeKey({ value, context }: InstanceSnapshot) {
   const { ops, payload, ip, attempts } = context;
@@ -223,7 +228,9 @@ export function instanceModel(machine: AnyStateMachine): Model<InstanceSnapshot>
     events: (snapshot) =>
       snapshot.hasTag('archived')
         ? []
-        : worldEvents(snapshot).filter((event) => !isEdgeEvent(event)),
+        : worldEvents(snapshot).filter(
+            (event) => !isEdgeEvent(event) && !isEntitlementEvent(event),
+          ),
     key: (snapshot) => {
       const { value, context } = snapshot;
       return JSON.stringify([
@@ -292,4 +299,41 @@ export function edgeModel(machine: AnyStateMachine, plan: EdgePlan): Model<Insta
       return JSON.stringify([value, ops.host?.kind, hostOperation?.state, owed, edgeKey(snapshot)]);
     },
   };
+}
+
+/** Whatever Proxmox says of a container that is made as it ought to be, paid for or not. */
+export function entitlementModel(machine: AnyStateMachine): Model<InstanceSnapshot> {
+  return {
+    machine,
+    input: sampleInput(),
+    events: (snapshot) =>
+      snapshot.hasTag('archived')
+        ? []
+        : worldEvents(snapshot).filter(
+            (event) =>
+              isEntitlementEvent(event) ||
+              isPlain(event, snapshot.context) ||
+              isOfHost(event, snapshot.context),
+          ),
+    key: ({ value, context: { ops, hostOperation, entitlement } }) => {
+      const { provisioning, host, agent } = value;
+      const { kind, state } = hostOperation ?? {};
+      const calls = [ops.host?.kind, ops.agent?.kind];
+      const { wantsRunning, suspendedAt } = entitlement;
+      const wish = value.entitlement === 'granted' ? null : wantsRunning;
+      return JSON.stringify([
+        ...[provisioning, host, agent, value.entitlement, calls, kind, state],
+        ...[wish, suspendedAt === null],
+      ]);
+    },
+  };
+}
+
+/** Failed changes of power, what a sweep sees of it, and the deadlines of power. */
+function isOfHost(event: AnyEvent, { ops: { host } }: InstanceContext): boolean {
+  const { type, opId } = event;
+  if (type === 'effect.failed')
+    return host !== null && opId === host.id && /start|stop|shutdown/.test(host.kind);
+  if (type === 'host.observed') return opId === null || opId === host?.id;
+  return /^xstate\.after.*(instance\.(host|entitlement)\.)/.test(type);
 }

@@ -31,6 +31,8 @@ export const DELAYS = {
   restartDeadline: POWER_DEADLINES_MS.restart,
   /** Longer than any shutdown may take by configuration; then the plug is pulled. */
   shutdownDeadline: 6 * MINUTE_MS,
+  /** More than a start with all its attempts. */
+  resumeDeadline: 15 * MINUTE_MS,
   observeDeadline: 30_000,
   // The sweep of the whole cluster sees it sooner, if Proxmox answers at all.
   observeAgain: MINUTE_MS,

@@ -1,6 +1,7 @@
 import { planned } from './edge-steps.ts';
 import { agent } from './regions/agent.ts';
 import { edge } from './regions/edge.ts';
+import { entitlement } from './regions/entitlement.ts';
 import { host } from './regions/host.ts';
 import { provisioning } from './regions/provisioning.ts';
 import { proxy } from './regions/proxy.ts';
@@ -41,8 +42,9 @@ export const instanceMachine = instanceSetup.createMachine({
       lastSeenAt: null,
     },
     restartedAt: [],
+    entitlement: { order: 0, suspendedAt: null, reason: null, wantsRunning: false },
   }),
-  states: { provisioning, agent, host, recovery, edge, proxy },
+  states: { provisioning, agent, host, recovery, edge, proxy, entitlement },
   // An endless chain of `always` is a bug of ours: it must end as an error, not as a hang.
   options: { maxIterations: 100 },
 });

@@ -1,7 +1,10 @@
 import type { InstanceContext } from './types.ts';
 
+/** Version 3 knew nothing of payments. */
+type OldContext3 = Omit<InstanceContext, 'entitlement'>;
+
 /** Versions 1 and 2 published nothing and had calls to Proxmox and to agents only. */
-type OldContext = Omit<InstanceContext, 'ops' | 'attempts' | 'setbacks' | 'edgeOperation'> & {
+type OldContext = Omit<OldContext3, 'ops' | 'attempts' | 'setbacks' | 'edgeOperation'> & {
   readonly ops: Pick<InstanceContext['ops'], 'host' | 'agent'>;
   readonly attempts: Pick<InstanceContext['attempts'], 'provisioning' | 'host'>;
 };
@@ -59,6 +62,16 @@ export const migrations: Readonly<Record<number, (snapshot: Snapshot) => Snapsho
       },
     };
   },
+  /** Version 4 knows whether it is paid for. */
+  3: ({ value, context, since, ...rest }) => ({
+    ...rest,
+    value: { ...(value as Record<string, unknown>), entitlement: 'granted' },
+    since: { ...since, entitlement: since['provisioning'] ?? 0 },
+    context: {
+      ...(context as OldContext3),
+      entitlement: { order: 0, suspendedAt: null, reason: null, wantsRunning: false },
+    },
+  }),
 };
 
 /**

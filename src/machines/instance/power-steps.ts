@@ -40,13 +40,13 @@ export const acceptPower = (kind: HostOperation['kind']) =>
     ...settled,
   });
 
-/** Provisioning or a deletion wants it: an operation like any other, in their name. */
-export const demandPower = (kind: HostOperation['kind']) =>
+/** Provisioning, a deletion or billing wants it: an operation like any other, in their name. */
+export const demandPower = (kind: HostOperation['kind'], by?: 'billing') =>
   instanceSetup.assign({
     hostOperation: ({ context: { operation, opSeq }, event }) =>
       begun(kind, {
         id: `${operation.id}.${opSeq + 1}`,
-        requestedBy: operation.requestedBy,
+        requestedBy: by ?? operation.requestedBy,
         at: atOf(event),
       }),
     ...settled,

@@ -121,11 +121,36 @@ export const instanceSetup = setup({
       ({ context }) => LATE_STEPS.includes(context.failure?.step ?? ''),
     ]),
     /** A retry starts from what is known: not while power is unknown or is being changed. */
-    isRetriable: and(['hasFreeHostLane', or(['isHostDown', 'isHostRunning'])]),
+    isRetriable: and(['isEntitled', 'hasFreeHostLane', or(['isHostDown', 'isHostRunning'])]),
     /** Provisioning waits for nothing: what it calls for, its own deadlines watch. */
     isAtRest: or([stateIn({ provisioning: 'ready' }), stateIn({ provisioning: 'failed' })]),
     /** Its owner may change its power: it is in service, and nobody else is at it. */
-    mayPower: and([stateIn({ provisioning: 'ready' }), 'hasFreeHostLane']),
+    mayPower: and([stateIn({ provisioning: 'ready' }), 'isEntitled', 'hasFreeHostLane']),
+    isNewDecision: ({ context, event }) =>
+      (event.type === 'entitlement.suspended' || event.type === 'entitlement.restored') &&
+      event.order > context.entitlement.order,
+    isEntitled: ({ context }) => context.entitlement.suspendedAt === null,
+    /** It is not paid for and on, and nobody is at it. */
+    isSuspensionDemanded: and([not('isEntitled'), 'isAtRest', 'hasFreeHostLane']),
+    isResumeDemanded: and([
+      ({ context }) => context.entitlement.wantsRunning,
+      stateIn({ entitlement: 'resuming' }),
+      stateIn({ provisioning: 'ready' }),
+      'hasFreeHostLane',
+    ]),
+    isResumed: or(['isHostRunning', 'isDoomed', stateIn({ provisioning: 'failed' })]),
+    wasMeantToRun: ({ context }) => context.entitlement.wantsRunning,
+    /** It is on, on its way there, or still being made; where nobody can tell, the last wish says. */
+    isMeantToRun: or([
+      not('isAtRest'),
+      'isHostRunning',
+      stateIn('#instance.host.starting'),
+      stateIn('#instance.host.restarting'),
+      and([
+        stateIn('#instance.host.unknown'),
+        ({ context }) => context.hostOperation?.kind !== 'stop',
+      ]),
+    ]),
     /** What could not be made ready may be on all the same. */
     mayStop: and(['isAtRest', 'hasFreeHostLane']),
     /** The address of a container in service, which its start may have changed. */

@@ -8,7 +8,13 @@ export interface InstanceState {
 }
 
 export interface Condition {
-  readonly type: 'Provisioned' | 'HostRunning' | 'AgentReady' | 'EdgePublished' | 'ProxyRegistered';
+  readonly type:
+    | 'Provisioned'
+    | 'HostRunning'
+    | 'AgentReady'
+    | 'EdgePublished'
+    | 'ProxyRegistered'
+    | 'Entitled';
   readonly status: 'True' | 'False' | 'Unknown';
   readonly reason: string;
   readonly message: string;
@@ -78,6 +84,7 @@ export function describeStatus(
     conditions: [
       ...conditionsOf({ provisioning, host, agent, recovery }, context, since),
       ...edgeConditions(value, context, since),
+      entitlementCondition(value, context, since),
     ],
     operation: { ...context.operation, step },
   };
@@ -182,6 +189,23 @@ function edgeConditions(
     lastTransitionTime: dated('proxy'),
   };
   return [published, registered].filter((one) => one !== null);
+}
+
+function entitlementCondition(
+  value: InstanceState['value'],
+  { entitlement: { suspendedAt, reason } }: InstanceContext,
+  since: Readonly<Record<string, number>>,
+): Condition {
+  const isSuspended = suspendedAt !== null;
+  return {
+    type: 'Entitled',
+    status: isSuspended ? 'False' : 'True',
+    reason: isSuspended ? (reason ?? 'suspended') : nameOf(value['entitlement']),
+    message: isSuspended
+      ? 'it is stopped and kept: a payment of its owner is due'
+      : 'its owner may use it',
+    lastTransitionTime: new Date(since['entitlement'] ?? 0).toISOString(),
+  };
 }
 
 interface Regions {

@@ -162,6 +162,15 @@ export interface InstanceContext
   };
   /** When the game was started again by us, the latest last. */
   readonly restartedAt: readonly number[];
+  readonly entitlement: {
+    /** Of the latest decision that it heard of: an older one that comes late changes nothing. */
+    readonly order: number;
+    /** null: its owner may use it. */
+    readonly suspendedAt: number | null;
+    readonly reason: string | null;
+    /** Did it run, or was it to run, when it was last suspended? */
+    readonly wantsRunning: boolean;
+  };
 }
 
 /** The world changed without us. */
@@ -183,6 +192,8 @@ export type Power = 'running' | 'stopped' | 'absent' | 'unknown';
 
 type Fact =
   | EdgeFact
+  | { readonly type: 'entitlement.suspended'; readonly reason: string; readonly order: number }
+  | { readonly type: 'entitlement.restored'; readonly order: number }
   | ({ readonly type: 'retry.requested' } & Wish)
   | ({ readonly type: 'start.requested' } & Wish)
   | ({ readonly type: 'stop.requested' } & Wish)

@@ -34,6 +34,10 @@ const REFUSALS = {
     message: 'the container is being deleted',
     lift: 'nothing: a deletion is final',
   },
+  suspended: {
+    message: 'the account of its owner is suspended: a payment is due',
+    lift: 'pay; what ran before is started by itself',
+  },
   no_change: { message: 'it is so already', lift: 'nothing needs to be done' },
   provisioning_in_progress: {
     message: 'the container is still being made',
@@ -82,10 +86,15 @@ const ACHIEVED: Readonly<Record<string, 'running' | 'stopped'>> = {
   'stop.requested': 'stopped',
 };
 
+const NEEDS_ENTITLEMENT = new Set(['start.requested', 'restart.requested', 'retry.requested']);
+
 function refusalOf(snapshot: InstanceSnapshot, type: string): RefusalCode {
   const { host } = snapshot.value;
   if (snapshot.matches({ provisioning: 'deleting' })) return 'deletion_in_progress';
   if (type === 'delete.requested') return 'container_running';
+  if (NEEDS_ENTITLEMENT.has(type) && snapshot.context.entitlement.suspendedAt !== null) {
+    return 'suspended';
+  }
   if (type === 'retry.requested') {
     return snapshot.matches({ provisioning: 'failed' }) ? 'host_busy' : 'nothing_to_retry';
   }

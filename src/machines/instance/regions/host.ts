@@ -125,7 +125,10 @@ export const host = instanceSetup.createStateConfig({
     },
     stopped: {
       description: 'Off',
-      always: { guard: 'isStartDemanded', target: 'starting', actions: demandPower('start') },
+      always: [
+        { guard: 'isStartDemanded', target: 'starting', actions: demandPower('start') },
+        { guard: 'isResumeDemanded', target: 'starting', actions: demandPower('start', 'billing') },
+      ],
       on: {
         'start.requested': { guard: 'mayPower', target: 'starting', actions: acceptPower('start') },
         'host.observed': [
@@ -150,7 +153,14 @@ export const host = instanceSetup.createStateConfig({
     },
     running: {
       description: 'On',
-      always: { guard: 'isStopDemanded', target: 'stopping', actions: demandPower('stop') },
+      always: [
+        { guard: 'isStopDemanded', target: 'stopping', actions: demandPower('stop') },
+        {
+          guard: 'isSuspensionDemanded',
+          target: 'stopping',
+          actions: demandPower('stop', 'billing'),
+        },
+      ],
       on: {
         'stop.requested': { guard: 'mayStop', target: 'stopping', actions: acceptPower('stop') },
         'restart.requested': {
