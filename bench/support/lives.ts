@@ -144,7 +144,7 @@ function compile(
   { input, prelude, beats }: { input: object; prelude: readonly Beat[]; beats: readonly Beat[] },
 ) {
   const { id } = sampleInput;
-  const birth = planBirth(definition, { id, input, eventId: 'created', at: 1 });
+  const birth = planBirth(definition, { kind: 'instance', id, input, eventId: 'created', at: 1 });
   const step = createTransition(definition.machine);
   let stored = { version: birth.version, snapshot: birth.snapshot };
 

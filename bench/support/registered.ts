@@ -31,7 +31,7 @@ function toRegistered() {
   const { id } = sampleInput;
   const plan = { targets: [], proxy: { serverName: 'mc-vanilla-5001', backendPort: PORT } };
   const input = { ...sampleInput, plan };
-  const birth = planBirth(definition, { id, input, eventId: 'created', at: 1 });
+  const birth = planBirth(definition, { kind: 'instance', id, input, eventId: 'created', at: 1 });
   const step = createTransition(definition.machine);
   let { version, snapshot } = birth;
   for (const [type, lane, fields = {}] of WAY) {

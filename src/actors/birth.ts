@@ -1,14 +1,21 @@
 import { initialTransition } from 'xstate';
 
+import type { Address } from './address.ts';
 import type { ActorDefinition } from './definition.ts';
 import { planRows } from './plan.ts';
 import type { Step } from './store.ts';
 import type { Action } from './transition.ts';
 
+interface Birth extends Address {
+  readonly input: unknown;
+  readonly eventId: string;
+  readonly at: number;
+}
+
 /** The first step of an actor: the machine's initial state, with what it asks for and waits for. */
 export function planBirth(
   { machine, machineVersion, operations }: ActorDefinition,
-  { id, input, eventId, at }: { id: string; input: unknown; eventId: string; at: number },
+  { kind, id, input, eventId, at }: Birth,
 ): Step {
   const [state, actions] = initialTransition(machine, input as never);
   return {
@@ -16,7 +23,7 @@ export function planBirth(
     version: 1,
     machineVersion,
     eventId,
-    event: { type: 'instance.created', input, at },
+    event: { type: `${kind}.created`, input, at },
     ...planRows({ id, version: 1, before: null, at }, state, actions as readonly Action[]),
     operations: operations?.(null, state.context) ?? [],
     archives: false,

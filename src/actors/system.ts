@@ -114,7 +114,7 @@ export function createActorSystem(options: ActorSystemOptions): ActorSystem {
   };
   const system: ActorSystem = {
     async create(address, input, persist) {
-      const birth = { id: address.id, input, eventId: 'created', at: now() };
+      const birth = { ...address, input, eventId: 'created', at: now() };
       const step = planBirth(definitionOf(address.kind), birth);
       options.observe?.('commit.before');
       const outcome = await persist(step);

@@ -16,6 +16,8 @@ export const QUEUE_NAMES = [
   'effects-router',
   'effects-forward',
   'effects-proxy',
+  'effects-stripe',
+  'effects-billing',
   'timers',
   'sweeps',
   'polls',

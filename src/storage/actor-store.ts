@@ -2,7 +2,9 @@ import type { Pool } from 'pg';
 
 import type { ActorStore, CommitOutcome, Step, Stored } from '../actors/store.ts';
 import { ControlPlaneError } from '../errors.ts';
+import { kindOf } from '../machines/index.ts';
 import { ARCHIVE_STEP, COMMIT_STEPS } from './commit-steps.ts';
+import { COMMIT_SUBSCRIPTIONS } from './commit-subscriptions.ts';
 import { isConflict, isTaken, toStorageError } from './failures.ts';
 
 /** Two nodes that commit the same actors in different orders deadlock; the loser asks again. */
@@ -30,6 +32,21 @@ export function toRow({ fires, archives: _, answer, operations, ...step }: Step)
   };
 }
 
+const isSubscription = (id: string): boolean => kindOf(id) === 'subscription';
+
+/** Of each kind apart: they have tables of their own. */
+function split<Item>(items: readonly Item[], idOf: (item: Item) => string) {
+  // Most often there is no subscription among them.
+  if (!items.some((item) => isSubscription(idOf(item)))) return { instances: items, others: [] };
+  const { instance = [], subscription = [] } = Object.groupBy(items, (one) => kindOf(idOf(one)));
+  return { instances: instance, others: subscription };
+}
+
+const LOAD_INSTANCES = `SELECT id, version, machine_version AS "machineVersion", snapshot
+  FROM container_instance WHERE id = ANY($1)`;
+const LOAD_SUBSCRIPTIONS = `SELECT id, version, machine_version AS "machineVersion", snapshot
+  FROM subscription WHERE id = ANY($1)`;
+
 /** ActorStore on PostgreSQL. Statements are named: the server plans each once a connection. */
 export function createActorStore(pool: Pool): ActorStore {
   async function query<Row extends object>(
@@ -49,10 +66,14 @@ export function createActorStore(pool: Pool): ActorStore {
     }
   }
 
-  async function commitTogether(steps: readonly Step[]): Promise<readonly string[]> {
+  async function commitTogether(
+    name: string,
+    statement: string,
+    steps: readonly Step[],
+  ): Promise<readonly string[]> {
     if (steps.length === 0) return [];
     const rows = JSON.stringify(steps.map(toRow));
-    const moved = await query<{ id: string }>('commit_steps', COMMIT_STEPS, [rows]);
+    const moved = await query<{ id: string }>(name, statement, [rows]);
     return moved.map(({ id }) => id);
   }
 
@@ -64,26 +85,32 @@ export function createActorStore(pool: Pool): ActorStore {
 
   return {
     async load(ids) {
-      const rows = await query<Stored>(
-        'load_actors',
-        `SELECT id, version, machine_version AS "machineVersion", snapshot
-         FROM container_instance WHERE id = ANY($1)`,
-        [ids],
-      );
+      const { instances, others } = split(ids, (id) => id);
+      const load = async (name: string, text: string, some: readonly string[]) =>
+        some.length === 0 ? [] : query<Stored>(name, text, [some]);
+      const rows = [
+        ...(await load('load_actors', LOAD_INSTANCES, instances)),
+        ...(await load('load_subscriptions', LOAD_SUBSCRIPTIONS, others)),
+      ];
       return new Map(rows.map((row) => [row.id, row]));
     },
     async commit(steps) {
-      const last = steps.filter(({ archives }) => archives);
-      const moved = new Set(await commitTogether(steps.filter(({ archives }) => !archives)));
+      const { instances, others } = split(steps, ({ id }) => id);
+      const last = instances.filter(({ archives }) => archives);
+      const rest = instances.filter(({ archives }) => !archives);
+      const moved = new Set(await commitTogether('commit_steps', COMMIT_STEPS, rest));
+      for (const id of await commitTogether('commit_subs', COMMIT_SUBSCRIPTIONS, others)) {
+        moved.add(id);
+      }
       for (const step of last) for (const id of await archive(step)) moved.add(id);
       return steps.map(({ id }): CommitOutcome => (moved.has(id) ? 'committed' : 'void'));
     },
     async isKnown(id, eventId) {
-      const rows = await query(
-        'is_known',
-        'SELECT FROM journal WHERE instance_id = $1 AND event_id = $2',
-        [id, eventId],
-      );
+      const [name, journal] = isSubscription(id)
+        ? ['is_known_sub', 'subscription_journal']
+        : ['is_known', 'journal'];
+      const text = `SELECT FROM ${journal} WHERE instance_id = $1 AND event_id = $2`;
+      const rows = await query(name, text, [id, eventId]);
       return rows.length > 0;
     },
     async isArmed(id, { timerId, generation }) {

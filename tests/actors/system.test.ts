@@ -45,7 +45,7 @@ describe('a step', () => {
       { timer_id: 'xstate.after.workDeadline.toy.working', generation: 2 },
     ]);
     expect(await t.journal()).toMatchObject([
-      { seq: '1', version: 1, event: { type: 'instance.created' } },
+      { seq: '1', version: 1, event: { type: 'toy.created' } },
       { seq: '2', version: 2, event: { type: 'work.requested', at: 42 }, state: 'working' },
     ]);
   });

@@ -39,7 +39,13 @@ function creationOf(vmid: number, key?: string): { vmid: number; step: Step } {
   return {
     vmid,
     step: {
-      ...planBirth(definitions.instance, { id, input, eventId: 'created', at: 1 }),
+      ...planBirth(definitions.instance, {
+        kind: 'instance',
+        id,
+        input,
+        eventId: 'created',
+        at: 1,
+      }),
       ...(key !== undefined && { answer: { userId: 'u-1', key, ...answer } }),
     },
   };

@@ -87,6 +87,7 @@ export function createFleetWriter({ pool }: Database): FleetWriter {
         const { id } = inputOf(one);
         const input = inputOf(one);
         const step = planBirth(definitions.instance, {
+          kind: 'instance',
           id,
           input,
           eventId: 'created',

@@ -68,7 +68,7 @@ export async function createToys(database: TestDatabase, vmids: readonly number[
     const { id } = toyAt(vmid);
     await store.create({
       vmid,
-      step: planBirth(toyDefinition, { id, input: {}, eventId: 'born', at: 1 }),
+      step: planBirth(toyDefinition, { kind: 'toy', id, input: {}, eventId: 'born', at: 1 }),
     });
   }
 }

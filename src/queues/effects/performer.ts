@@ -1,11 +1,14 @@
 import type { Effect, EffectKind, InstanceEvent } from '../../machines/instance/types.ts';
+import type {
+  SubscriptionEffect,
+  SubscriptionEffectKind,
+  SubscriptionEvent,
+} from '../../machines/subscription/types.ts';
+
+type Told<Event> = Event extends { readonly at: number } ? Omit<Event, 'at'> : never;
 
 /** A fact as a worker tells it; the runtime adds the time. */
-export type ToldEvent = InstanceEvent extends infer Event
-  ? Event extends { at: number }
-    ? Omit<Event, 'at'>
-    : never
-  : never;
+export type ToldEvent = Told<InstanceEvent>;
 
 export interface Performance {
   /** The Proxmox task that an earlier attempt of this call started, if it came that far. */
@@ -29,3 +32,11 @@ export type Perform<Kind extends EffectKind> = (
 ) => Promise<ToldEvent>;
 
 export type Performers = { readonly [Kind in EffectKind]: Perform<Kind> };
+
+/** The same for what subscriptions ask for. */
+export type SubscriptionPerformers = {
+  readonly [Kind in SubscriptionEffectKind]: (
+    effect: Extract<SubscriptionEffect, { kind: Kind }>,
+    performance: Pick<Performance, 'signal'>,
+  ) => Promise<Told<SubscriptionEvent>>;
+};

@@ -3,6 +3,7 @@ import { z } from 'zod';
 
 import type { ActorSystem } from '../../actors/system.ts';
 import { NotFoundError } from '../../errors.ts';
+import { kindOf } from '../../machines/index.ts';
 import type { DueTimer, Timers } from '../../storage/timers.ts';
 
 const PAGE_MAX = 500;
@@ -19,7 +20,7 @@ interface Dependencies {
  */
 export function createTimerProcessor({ timers, actors }: Dependencies) {
   async function deliver({ instanceId, timerId, generation, event }: DueTimer): Promise<void> {
-    const address = { kind: 'instance', id: instanceId };
+    const address = { kind: kindOf(instanceId), id: instanceId };
     try {
       await actors.tell(address, event, {
         eventId: `timer/${timerId}/${generation}`,

@@ -3,14 +3,14 @@ import { randomUUID } from 'node:crypto';
 import { UnrecoverableError } from 'bullmq';
 import { z } from 'zod';
 
+import type { ActorEvent } from '../../actors/address.ts';
 import type { ObserveCheckpoint } from '../../actors/checkpoint.ts';
 import type { ActorSystem, TellOptions } from '../../actors/system.ts';
 import { ControlPlaneError, NotFoundError, UpstreamError } from '../../errors.ts';
-import { callOf } from '../../machines/instance/calls.ts';
-import type { Effect, InstanceContext, Op } from '../../machines/instance/types.ts';
+import { findCall, kindOf, mustHappen } from '../../machines/index.ts';
 import type { ClaimedEffect, Outbox, OutboxEntry } from '../../storage/outbox.ts';
 import type { Logger } from '../../telemetry/logger.ts';
-import type { Perform, Performers, ToldEvent } from '../effects/performer.ts';
+import type { Performance, Performers, SubscriptionPerformers } from '../effects/performer.ts';
 import { holdLease } from './lease.ts';
 
 const effectJob = z.object({ key: z.string() });
@@ -20,11 +20,19 @@ export interface EffectWorkerDependencies {
   readonly actors: Pick<ActorSystem, 'read' | 'tell'>;
   /** Drops an effect that nobody waits for. */
   readonly settle: (effectKey: string) => Promise<void>;
-  readonly performers: Performers;
+  /** Nothing is billed where those of subscriptions are missing. */
+  readonly performers: Performers & Partial<SubscriptionPerformers>;
   readonly leaseMs: number;
   readonly logger: Logger;
   readonly observe?: ObserveCheckpoint | undefined;
 }
+
+interface AnyEffect {
+  readonly kind: string;
+  readonly opId: string;
+}
+
+type AnyPerform = (effect: AnyEffect, performance: Performance) => Promise<ActorEvent>;
 
 export interface EffectJob {
   readonly data: unknown;
@@ -41,30 +49,37 @@ const DID_NOT_GET_THROUGH = ['not_connected', 'no_answer', 'timed_out', 'node_un
  * any more is dropped unperformed.
  */
 export function createEffectProcessor(dependencies: EffectWorkerDependencies) {
-  const { outbox, actors, settle, performers, leaseMs, logger, observe } = dependencies;
+  const { outbox, actors, settle, leaseMs, logger, observe } = dependencies;
+  const performers = dependencies.performers as unknown as Readonly<
+    Record<string, AnyPerform | undefined>
+  >;
 
-  async function readCall({ instanceId }: OutboxEntry, effect: Effect): Promise<Op | null> {
+  async function readCall({ instanceId: id }: OutboxEntry, effect: AnyEffect) {
     try {
-      const { snapshot } = await actors.read({ kind: 'instance', id: instanceId });
-      return callOf(snapshot.context as InstanceContext, effect);
+      const { snapshot } = await actors.read({ kind: kindOf(id), id });
+      return findCall(id, snapshot.context, effect);
     } catch (error) {
       if (error instanceof NotFoundError) return null;
       throw error;
     }
   }
 
-  async function tell({ instanceId }: OutboxEntry, event: ToldEvent, options: TellOptions) {
+  async function tell({ instanceId: id }: OutboxEntry, event: ActorEvent, options: TellOptions) {
     try {
-      await actors.tell({ kind: 'instance', id: instanceId }, event, options);
+      await actors.tell({ kind: kindOf(id), id }, event, options);
     } catch (error) {
       // The actor went into the archive meanwhile, and its effects with it.
       if (!(error instanceof NotFoundError)) throw error;
     }
   }
 
-  async function perform(entry: ClaimedEffect, effect: Effect, { upid }: Op, signal: AbortSignal) {
-    const act = performers[effect.kind] as Perform<Effect['kind']>;
-    const outcome = await act(effect as never, {
+  async function perform(
+    act: AnyPerform,
+    entry: ClaimedEffect,
+    { upid }: { readonly upid: string | null },
+    signal: AbortSignal,
+  ) {
+    const outcome = await act(entry.params as AnyEffect, {
       upid,
       ageMs: entry.ageMs,
       signal,
@@ -86,9 +101,10 @@ export function createEffectProcessor(dependencies: EffectWorkerDependencies) {
     const token = randomUUID();
     const entry = await outbox.claim(data.data.key, token, leaseMs);
     if (!entry) return;
-    const effect = entry.params as Effect;
+    const effect = entry.params as AnyEffect;
+    const act = performers[effect.kind];
     // While releases change, a newer one may ask for what this one cannot do: its workers will.
-    if (!(performers as Partial<Performers>)[effect.kind]) return outbox.release(entry.key, token);
+    if (!act) return outbox.release(entry.key, token);
     await using lease = holdLease({
       renew: async () =>
         (await outbox.renew(entry.key, token, leaseMs)) && (await readCall(entry, effect)) !== null,
@@ -99,10 +115,11 @@ export function createEffectProcessor(dependencies: EffectWorkerDependencies) {
     const call = await readCall(entry, effect);
     if (!call) return settle(entry.key);
 
-    const outcome = await perform(entry, effect, call, lease.signal).catch((error: unknown) => {
+    const outcome = await perform(act, entry, call, lease.signal).catch((error: unknown) => {
       if (lease.signal.aborted) return null;
       logger.warn({ effect: entry.key, kind: effect.kind, err: error }, 'effect failed');
       const isLast = job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
+      if (mustHappen(entry.instanceId, effect)) throw error;
       return toOutcome(effect, error, isLast);
     });
     // Aborted: superseded, or handed back to whoever goes on. The sweep sees to it.
@@ -114,8 +131,8 @@ export function createEffectProcessor(dependencies: EffectWorkerDependencies) {
 }
 
 /** @throws the error itself, if the queue is to try again */
-function toOutcome(effect: Effect, error: unknown, isLast: boolean): ToldEvent {
-  const failed = (code: string, message: string, retryable: boolean): ToldEvent => ({
+function toOutcome(effect: AnyEffect, error: unknown, isLast: boolean): ActorEvent {
+  const failed = (code: string, message: string, retryable: boolean) => ({
     type: 'effect.failed',
     opId: effect.opId,
     code,

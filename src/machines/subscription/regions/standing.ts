@@ -1,0 +1,89 @@
+import { subscriptionSetup } from '../setup.ts';
+import { expire, fallDue, rememberObserved, restore, settle, suspend } from '../steps.ts';
+import type { Standing } from '../types.ts';
+
+const seen = (as: Standing) => ({ type: 'isObserved', params: { as } }) as const;
+const STAYS = { guard: 'isSyncOp', actions: rememberObserved } as const;
+
+/** Where a reading leads from a state in which containers may be used. */
+const fromUsable = (here: Standing) => [
+  ...(['none', 'trialing', 'active', 'past_due'] as const)
+    .filter((there) => there !== here)
+    .map((there) => ({
+      guard: seen(there),
+      target: `#subscription.standing.${there}` as const,
+      actions: rememberObserved,
+    })),
+  {
+    guard: seen('canceled'),
+    target: '#subscription.standing.canceled' as const,
+    actions: [rememberObserved, ...suspend],
+  },
+  STAYS,
+];
+
+/** From one in which they may not: only what is paid for opens them again. */
+const fromBlocked = (...more: { guard: ReturnType<typeof seen>; target: string }[]) => [
+  ...(['trialing', 'active'] as const).map((there) => ({
+    guard: seen(there),
+    target: `#subscription.standing.${there}` as const,
+    actions: [rememberObserved, ...restore],
+  })),
+  ...more.map((one) => ({ ...one, actions: rememberObserved })),
+  STAYS,
+];
+
+/**
+ * Standing: what Stripe says, and what follows from it. A payment that fails is waited for; then
+ * containers are stopped and kept, and in the end deleted. Nothing here is believed of Stripe but
+ * what was read from it in a call of ours.
+ */
+export const standing = subscriptionSetup.createStateConfig({
+  initial: 'none',
+  states: {
+    none: {
+      description: 'Nothing is paid for: what the default plan includes may be used',
+      entry: settle,
+      on: { 'subscription.observed': fromUsable('none') },
+    },
+    trialing: {
+      description: 'Tried for nothing, until the trial ends',
+      entry: settle,
+      on: { 'subscription.observed': fromUsable('trialing') },
+    },
+    active: {
+      description: 'Paid for',
+      entry: settle,
+      on: { 'subscription.observed': fromUsable('active') },
+    },
+    past_due: {
+      description: 'A payment has failed, and is waited for',
+      tags: 'transient',
+      entry: fallDue,
+      on: { 'subscription.observed': fromUsable('past_due') },
+      after: { graceDeadline: { target: 'suspended', actions: suspend } },
+    },
+    suspended: {
+      description: 'A payment is due for too long: containers are stopped and kept',
+      tags: 'transient',
+      on: {
+        'subscription.observed': fromBlocked({
+          guard: seen('canceled'),
+          target: '#subscription.standing.canceled',
+        }),
+      },
+      after: { keepDeadline: 'expired' },
+    },
+    canceled: {
+      description: 'It has ended: containers are stopped and kept',
+      tags: 'transient',
+      on: { 'subscription.observed': fromBlocked() },
+      after: { keepDeadline: 'expired' },
+    },
+    expired: {
+      description: 'Nobody has paid: containers are deleted',
+      entry: expire,
+      on: { 'subscription.observed': fromBlocked() },
+    },
+  },
+});
