@@ -1,0 +1,77 @@
+import { ControlPlaneError } from '../../errors.ts';
+import type { Customers, Use } from '../../storage/customers.ts';
+import type { Allowance } from '../../storage/instance-store.ts';
+import type { Plan, Plans } from '../../storage/plans.ts';
+import type { SubscriptionRow, Subscriptions } from '../../storage/subscriptions.ts';
+
+const BLOCKED: readonly string[] = ['suspended', 'canceled', 'expired'];
+const PAID: readonly string[] = ['trialing', 'active', 'past_due'];
+const NOTHING: Use = { slots: 0, memoryMiB: 0 };
+
+/** What a customer pays for and may have. */
+export interface CustomerStanding {
+  readonly status: string;
+  /** Administrators pay nothing, and have what they want. */
+  readonly isExempt: boolean;
+  readonly plan: Plan | null;
+  readonly limits: Use | null;
+  readonly subscription: SubscriptionRow | null;
+}
+
+export interface BillingSummary {
+  readonly status: string;
+  readonly suspendedAt: Date | null;
+  readonly planName: string | null;
+  /** In the plan's currency, not in cents. */
+  readonly planPrice: number | null;
+}
+
+interface Dependencies {
+  readonly plans: Pick<Plans, 'list'>;
+  readonly customers: Pick<Customers, 'find'>;
+  readonly subscriptions: Pick<Subscriptions, 'find'>;
+}
+
+/** Reads what somebody pays for. Nothing here is cached: it decides about containers and money. */
+export function createStandings({ plans, customers, subscriptions }: Dependencies) {
+  async function standingOf(userId: string): Promise<CustomerStanding> {
+    const [all, customer, subscription] = await Promise.all([
+      plans.list(),
+      customers.find(userId),
+      subscriptions.find(userId),
+    ]);
+    const status = subscription?.status ?? 'none';
+    const paidPlan = PAID.includes(status) ? subscription?.context.observed?.planId : undefined;
+    const plan =
+      all.find(({ id }) => id === paidPlan) ?? all.find(({ isDefault }) => isDefault) ?? null;
+    const isExempt = customer?.role === 'admin';
+    const limits = plan ? { slots: plan.slots, memoryMiB: plan.memoryMiB } : NOTHING;
+    return { status, isExempt, plan, limits: isExempt ? null : limits, subscription };
+  }
+
+  return {
+    standingOf,
+    /** null: as much as they want. @throws ControlPlaneError `account_suspended` */
+    async allowanceOf(userId: string): Promise<Allowance | null> {
+      const { status, limits, plan, subscription } = await standingOf(userId);
+      if (!limits) return null;
+      if (!BLOCKED.includes(status)) return { plan: plan?.id ?? null, limits };
+      const { keptUntil = null } = subscription?.context ?? {};
+      throw new ControlPlaneError('account_suspended', 'nothing can be made: a payment is due', {
+        details: { keptUntil: keptUntil === null ? null : new Date(keptUntil).toISOString() },
+      });
+    },
+    async summaryOf(userId: string): Promise<BillingSummary> {
+      const { status, isExempt, plan, subscription } = await standingOf(userId);
+      const { suspendedAt = null } = subscription?.context ?? {};
+      return {
+        status: isExempt ? 'exempt' : status,
+        suspendedAt: suspendedAt === null || isExempt ? null : new Date(suspendedAt),
+        planName: plan?.name ?? null,
+        planPrice: plan ? plan.priceCents / 100 : null,
+      };
+    },
+  };
+}
+
+export type Standings = ReturnType<typeof createStandings>;

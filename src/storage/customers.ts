@@ -1,0 +1,90 @@
+import type { Pool } from 'pg';
+
+import { toStorageError } from './failures.ts';
+
+export interface Customer {
+  readonly userId: string;
+  readonly email: string;
+  readonly name: string | null;
+  readonly role: 'user' | 'admin';
+  /** As Stripe knows the user; null: not yet. */
+  readonly customerId: string | null;
+}
+
+export interface Use {
+  readonly slots: number;
+  readonly memoryMiB: number;
+}
+
+/** Users as billing knows them, and what they use. */
+export interface Customers {
+  find(userId: string): Promise<Customer | null>;
+  findByCustomerIds(customerIds: readonly string[]): Promise<readonly Customer[]>;
+  /** The first one stays. Answers which that is. */
+  keepCustomerId(userId: string, customerId: string): Promise<string>;
+  useOf(userId: string): Promise<Use>;
+  listInstanceIds(userId: string): Promise<readonly string[]>;
+  /** Instances that have not heard of the last decision on them, with whose they are. */
+  listUntold(limit: number): Promise<readonly { instanceId: string; userId: string }[]>;
+}
+
+const CUSTOMER = `id AS "userId", email, COALESCE(display_name, username) AS name, role,
+  stripe_customer_id AS "customerId"`;
+
+/** Whatever exists counts, also what is being made or deleted. */
+export const USE_OF = `
+SELECT count(*)::int AS slots,
+  COALESCE(sum((payload ->> 'memoryMiB')::int), 0)::int AS "memoryMiB"
+FROM container_instance WHERE customer_id = $1`;
+
+const LIST_UNTOLD = `
+SELECT c.id AS "instanceId", s.user_id AS "userId"
+FROM subscription s JOIN container_instance c ON c.customer_id = s.user_id
+WHERE (s.snapshot -> 'context' ->> 'order')::int > 0
+  AND (c.snapshot -> 'context' -> 'entitlement' ->> 'order')::int
+    < (s.snapshot -> 'context' ->> 'order')::int
+LIMIT $1`;
+
+export function createCustomers(pool: Pool): Customers {
+  const query = async <Row extends object>(text: string, values: unknown[], doing: string) =>
+    pool.query<Row>(text, values).catch((error: unknown) => {
+      throw toStorageError(error, doing);
+    });
+  return {
+    async find(userId) {
+      const text = `SELECT ${CUSTOMER} FROM "user" WHERE id = $1`;
+      return (await query<Customer>(text, [userId], 'find a customer')).rows[0] ?? null;
+    },
+    async findByCustomerIds(customerIds) {
+      const text = `SELECT ${CUSTOMER} FROM "user" WHERE stripe_customer_id = ANY($1)`;
+      return (await query<Customer>(text, [customerIds], 'find customers')).rows;
+    },
+    async keepCustomerId(userId, customerId) {
+      const text = `UPDATE "user" SET stripe_customer_id = COALESCE(stripe_customer_id, $2)
+        WHERE id = $1 RETURNING stripe_customer_id AS "customerId"`;
+      const { rows } = await query<{ customerId: string }>(
+        text,
+        [userId, customerId],
+        'keep a customer id',
+      );
+      return rows[0]?.customerId ?? customerId;
+    },
+    async useOf(userId) {
+      const { rows } = await query<Use>(USE_OF, [userId], 'count what is in use');
+      return rows[0] ?? { slots: 0, memoryMiB: 0 };
+    },
+    async listInstanceIds(userId) {
+      const text = 'SELECT id FROM container_instance WHERE customer_id = $1 ORDER BY id';
+      const { rows } = await query<{ id: string }>(text, [userId], 'list instances');
+      return rows.map(({ id }) => id);
+    },
+    async listUntold(limit) {
+      const { rows } = await query<{ instanceId: string; userId: string }>(
+        LIST_UNTOLD,
+        [limit],
+        'list instances that were not told',
+      );
+      return rows;
+    },
+  };
+}
