@@ -33,6 +33,8 @@ export interface Call extends CallOptions {
   /** Below the base URL, with its leading slash. It is named in errors, so it holds no secret. */
   readonly path: string;
   readonly query?: Readonly<Record<string, string>> | undefined;
+  /** Beside those that every call bears. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Text is JSON, parameters are a form. */
   readonly body?: string | URLSearchParams | undefined;
   /** Changes nothing, so it may be sent once more when a connection breaks. */
@@ -73,12 +75,13 @@ export function createExchange(options: ExchangeOptions): Exchange {
     ...(ca === undefined ? {} : { connect: { ca } }),
   });
 
-  async function ask({ method, path, query, body, signal }: Call): Promise<Answer> {
+  async function ask({ method, path, query, body, signal, ...call }: Call): Promise<Answer> {
     const timeout = AbortSignal.timeout(timeoutMs);
+    const own = { ...headers, ...call.headers };
     const answer = await request(`${base}${path}${query ? `?${new URLSearchParams(query)}` : ''}`, {
       dispatcher,
       method,
-      headers: body === undefined ? headers : { ...headers, 'content-type': typeOf(body) },
+      headers: body === undefined ? own : { ...own, 'content-type': typeOf(body) },
       body: body === undefined ? null : String(body),
       signal: signal ? AbortSignal.any([timeout, signal]) : timeout,
     });
