@@ -23,6 +23,7 @@ export interface BillingRuns {
     token: string,
     end: { outcome: 'succeeded' | 'failed'; result: unknown },
   ): Promise<void>;
+  find(id: string): Promise<BillingRun | null>;
   /** The latest first. */
   list(limit: number): Promise<readonly BillingRun[]>;
   forget(ageMs: number): Promise<number>;
@@ -90,6 +91,10 @@ export function createBillingRuns(pool: Pool): BillingRuns {
         [id, token, outcome, JSON.stringify(result)],
         'finish a billing run',
       );
+    },
+    async find(id) {
+      const text = `SELECT ${RUN} FROM billing_run WHERE id = $1`;
+      return (await query<BillingRun>(text, [id], 'find a billing run')).rows[0] ?? null;
     },
     async list(limit) {
       const text = `SELECT ${RUN} FROM billing_run ORDER BY started_at DESC LIMIT $1`;

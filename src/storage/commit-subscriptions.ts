@@ -10,7 +10,7 @@ WITH step AS MATERIALIZED (
   SELECT * FROM jsonb_to_recordset($1::jsonb) AS s(
     id text, version int, "machineVersion" int, snapshot jsonb, "eventId" text, event jsonb,
     completes text, "timerId" text, generation int, effects jsonb, arms jsonb, cancels jsonb,
-    "userId" text)
+    answers jsonb, "userId" text)
 )`;
 
 /** What follows from the steps that were taken. */
@@ -22,6 +22,11 @@ journaled AS (
   INSERT INTO effect (key, instance_id, kind, params)
   SELECT e.key, t.id, e.kind, e.params
   FROM taken t, jsonb_to_recordset(t.effects) AS e(key text, kind text, params jsonb)
+), answered AS (
+  INSERT INTO idempotency_key (user_id, key, fingerprint, status, response)
+  SELECT a."userId", a.key, a.fingerprint, a.status, a.response
+  FROM taken t, jsonb_to_recordset(t.answers) AS a(
+    "userId" text, key text, fingerprint text, status int, response jsonb)
 ), settled AS (
   DELETE FROM effect WHERE key = ANY (ARRAY(SELECT completes FROM taken))
 ), disarmed AS (

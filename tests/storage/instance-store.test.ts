@@ -178,3 +178,51 @@ test('of answers that are kept under one key at the same time the first stays', 
   expect(later).toBe(false);
   expect(await t.two.findAnswer({ userId: 'u-1', key: 'k' })).toMatchObject({ response: first });
 });
+
+describe('an allowance', () => {
+  const LIMITS = { slots: 2, memoryMiB: 5_000 };
+  const within = (vmid: number, wantedMiB = 2_048) => ({
+    ...creationOf(vmid),
+    allowance: { userId: 'c-1', plan: 'small', limits: LIMITS, wantedMiB },
+  });
+  const addUser = (rows: (text: string) => Promise<unknown>) =>
+    rows(`INSERT INTO "user" (id, email, username, password_hash)
+      VALUES ('c-1', 'c@example.test', 'c', 'h')`);
+
+  test('is kept by ten that are created at the same moment on two nodes', async () => {
+    await using world = await setUp();
+    await addUser(world.rows);
+
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 10 }, (_, index) =>
+        (index % 2 ? world.one : world.two).create(within(5001 + index)),
+      ),
+    );
+
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(2);
+    for (const outcome of outcomes) {
+      if (outcome.status === 'fulfilled') continue;
+      expect(outcome.reason).toMatchObject({ code: 'plan_limit_reached' });
+    }
+    expect((await world.counts())['container_instance']).toBe(2);
+  });
+
+  test('that is exceeded says by how much, and nothing is written', async () => {
+    await using world = await setUp();
+    await addUser(world.rows);
+    await world.one.create(within(5001));
+
+    const refused = world.one.create(within(5002, 4_096));
+
+    await expect(refused).rejects.toMatchObject({
+      code: 'plan_limit_reached',
+      details: {
+        plan: 'small',
+        limits: LIMITS,
+        used: { slots: 1, memoryMiB: 2_048 },
+        wanted: { slots: 1, memoryMiB: 4_096 },
+      },
+    });
+    expect((await world.counts())['journal']).toBe(1);
+  });
+});

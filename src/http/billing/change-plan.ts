@@ -51,10 +51,12 @@ interface ChangeRequest {
   readonly signal: AbortSignal;
 }
 
-/** Asks for another plan and waits for what Stripe makes of it. */
-export function createPlanChange(dependencies: Dependencies) {
-  const { actors, answers, plans, customers, standings, waiting, randomId } = dependencies;
-
+/** Which plan is meant, and may it be? What only Stripe knows, the machine decides. */
+function createPlanChoice({
+  standings,
+  plans,
+  customers,
+}: Pick<Dependencies, 'standings' | 'plans' | 'customers'>) {
   /** @throws ConflictError `plan_change_refused` */
   async function choose({ userId, kind, planId }: ChangeRequest): Promise<Plan | null> {
     const { isExempt, plan: current } = await standings.standingOf(userId);
@@ -84,6 +86,14 @@ export function createPlanChange(dependencies: Dependencies) {
       { used, limits },
     );
   }
+
+  return choose;
+}
+
+/** Asks for another plan and waits for what Stripe makes of it. */
+export function createPlanChange(dependencies: Dependencies) {
+  const { actors, answers, waiting, randomId } = dependencies;
+  const choose = createPlanChoice(dependencies);
 
   async function ask(request: ChangeRequest): Promise<string> {
     const { userId, kind, planId, idempotencyKey: key } = request;

@@ -1,0 +1,120 @@
+import type { ActorSystem } from '../../actors/system.ts';
+import type { StripeClient } from '../../clients/stripe/client.ts';
+import type { ObservedSubscription } from '../../clients/stripe/observe.ts';
+import { NotFoundError } from '../../errors.ts';
+import type { Observed } from '../../machines/subscription/types.ts';
+import type { Customers } from '../../storage/customers.ts';
+import type { Plans } from '../../storage/plans.ts';
+import type { SubscriptionPerformers } from './performer.ts';
+
+export interface BillingOptions {
+  readonly stripe: Pick<
+    StripeClient,
+    'readSubscription' | 'upgrade' | 'scheduleDowngrade' | 'cancelPending'
+  >;
+  readonly plans: Pick<Plans, 'list'>;
+  readonly customers: Pick<Customers, 'find' | 'listInstanceIds'>;
+  readonly actors: Pick<ActorSystem, 'ask' | 'tell'>;
+  /** Once for each key. */
+  readonly queueMail: (mail: {
+    key: string;
+    kind: 'payment_failed' | 'suspended' | 'restored';
+    recipient: string;
+    params: Readonly<Record<string, unknown>>;
+  }) => Promise<void>;
+}
+
+/** How what subscriptions ask for is performed. Each may be performed twice and happens once. */
+export function createBillingPerformers(options: BillingOptions): SubscriptionPerformers {
+  const { stripe, plans, customers, actors, queueMail } = options;
+  const tell = createDecisions(actors);
+  const done = ({ opId }: { readonly opId: string }) => ({ type: 'effect.done', opId }) as const;
+  return {
+    async 'stripe.read'({ opId, customerId }, { signal }) {
+      const found = await stripe.readSubscription(customerId, signal);
+      const observed = found && (await translate(found, plans));
+      return { type: 'subscription.observed', opId, observed };
+    },
+    async 'stripe.change'({ opId, subscriptionId, change, priceId, key }) {
+      if (change === 'keep') await stripe.cancelPending({ subscriptionId, key });
+      else if (change === 'downgrade') {
+        await stripe.scheduleDowngrade({ subscriptionId, priceId, key });
+      } else await stripe.upgrade({ subscriptionId, priceId: priceId ?? '', key });
+      return { type: 'change.made', opId };
+    },
+    async 'billing.mail'(effect) {
+      const { key, mail: kind, params, userId } = effect;
+      const customer = await customers.find(userId);
+      if (customer && customer.role !== 'admin') {
+        await queueMail({ key, kind, recipient: customer.email, params });
+      }
+      return done(effect);
+    },
+    async 'billing.apply'(effect, { signal }) {
+      const { userId, order } = effect;
+      const customer = await customers.find(userId);
+      // Whoever was made an administrator meanwhile pays nothing.
+      const reason = customer?.role === 'admin' ? null : effect.reason;
+      for (const id of await customers.listInstanceIds(userId)) {
+        signal.throwIfAborted();
+        await tell(id, { reason, order });
+      }
+      return done(effect);
+    },
+    async 'billing.expire'(effect, { signal }) {
+      const { userId, order } = effect;
+      const customer = await customers.find(userId);
+      if (customer?.role === 'admin') return done(effect);
+      for (const id of await customers.listInstanceIds(userId)) {
+        signal.throwIfAborted();
+        await remove(actors, id, order);
+      }
+      return done(effect);
+    },
+  };
+}
+
+/** Tells an instance what was decided on it; an older decision changes nothing there. */
+export function createDecisions(actors: Pick<ActorSystem, 'tell'>) {
+  return async (
+    id: string,
+    { reason, order }: { reason: string | null; order: number },
+  ): Promise<void> => {
+    const event =
+      reason === null
+        ? { type: 'entitlement.restored', order }
+        : { type: 'entitlement.suspended', reason, order };
+    try {
+      await actors.tell({ kind: 'instance', id }, event, { eventId: `entitlement/${order}` });
+    } catch (error) {
+      // It has been deleted meanwhile.
+      if (!(error instanceof NotFoundError)) throw error;
+    }
+  };
+}
+
+async function remove(actors: Pick<ActorSystem, 'ask'>, id: string, order: number): Promise<void> {
+  const wish = { type: 'delete.requested', force: true, requestedBy: 'billing' };
+  const operationId = `op-expiry-${order}`;
+  try {
+    const eventId = `expiry/${order}`;
+    await actors.ask({ kind: 'instance', id }, { ...wish, operationId }, { eventId });
+  } catch (error) {
+    if (!(error instanceof NotFoundError)) throw error;
+  }
+}
+
+/** From prices to plans. */
+async function translate(
+  { priceId, pending, ...rest }: ObservedSubscription,
+  plans: Pick<Plans, 'list'>,
+): Promise<Observed> {
+  const all = await plans.list();
+  const planOf = (price: string | null) =>
+    (price !== null && all.find(({ stripePriceId }) => stripePriceId === price)?.id) || null;
+  return {
+    ...rest,
+    planId: planOf(priceId),
+    pending: pending && { planId: planOf(pending.priceId), at: pending.at },
+  };
+}

@@ -1,0 +1,114 @@
+import type { ActorSystem } from '../../actors/system.ts';
+import type { StripeClient } from '../../clients/stripe/client.ts';
+import { subscriptionOf } from '../../machines/index.ts';
+import type { BillingRuns } from '../../storage/billing-runs.ts';
+import type { Customers } from '../../storage/customers.ts';
+import type { StripeEvents } from '../../storage/stripe-events.ts';
+import type { SubscriptionRow, Subscriptions } from '../../storage/subscriptions.ts';
+import type { createDecisions } from '../effects/billing.ts';
+import type { BillingTask } from './billing-schedule.ts';
+
+const PAGE_MAX = 200;
+const DAY_MS = 24 * 3_600_000;
+/** A trial that ends within this time is told of. */
+const TRIAL_NOTICE_MS = 3 * DAY_MS;
+const KEPT_MS = 90 * DAY_MS;
+const UNTOLD_MAX = 500;
+
+export interface BillingTaskOptions {
+  readonly stripe: Pick<StripeClient, 'listCustomersWithSubscriptions'>;
+  readonly subscriptions: Pick<Subscriptions, 'page' | 'find'>;
+  readonly customers: Pick<Customers, 'find' | 'findByCustomerIds' | 'listUntold'>;
+  readonly events: Pick<StripeEvents, 'forget'>;
+  readonly runs: Pick<BillingRuns, 'forget'>;
+  readonly actors: Pick<ActorSystem, 'tell'>;
+  readonly tellDecision: ReturnType<typeof createDecisions>;
+  /** Makes the actor of a customer that Stripe knows and we do not. */
+  readonly enroll: (userId: string) => Promise<string>;
+  readonly queueMail: (mail: {
+    key: string;
+    kind: 'trial_ending';
+    recipient: string;
+    params: Readonly<Record<string, unknown>>;
+  }) => Promise<void>;
+  readonly now: () => number;
+}
+
+/** What the billing schedule does at its time. */
+export function createBillingTasks(options: BillingTaskOptions) {
+  const { subscriptions, customers, now } = options;
+
+  async function* everySubscription(signal: AbortSignal): AsyncGenerator<SubscriptionRow> {
+    for (let after = ''; ; ) {
+      signal.throwIfAborted();
+      const page = await subscriptions.page({ after, limit: PAGE_MAX });
+      yield* page;
+      const last = page.at(-1);
+      if (!last || page.length < PAGE_MAX) return;
+      after = last.userId;
+    }
+  }
+
+  /** Of what Stripe knows: events may be lost, and people change things there by hand. */
+  const reconcile: BillingTask = async (runId, signal) => {
+    const eventId = `reconcile/${runId}`;
+    const look = { type: 'stripe.changed', why: 'reconcile' };
+    const seen = new Set<string>();
+    for await (const { userId, context } of everySubscription(signal)) {
+      seen.add(context.customerId);
+      await options.actors.tell(subscriptionOf(userId), look, { eventId });
+    }
+    const strangers: string[] = [];
+    for await (const { customerId } of options.stripe.listCustomersWithSubscriptions(signal)) {
+      if (!seen.has(customerId)) strangers.push(customerId);
+    }
+    const ours = await customers.findByCustomerIds(strangers);
+    for (const { userId } of ours) {
+      await options.enroll(userId);
+      await options.actors.tell(subscriptionOf(userId), look, { eventId });
+    }
+    return { asked: seen.size, found: ours.length, strangers: strangers.length - ours.length };
+  };
+
+  const reminders: BillingTask = async (_, signal) => {
+    let [trialing, due] = [0, 0];
+    for await (const { userId, status, context } of everySubscription(signal)) {
+      const trialEnd = context.observed?.trialEnd;
+      if (status !== 'trialing' || trialEnd == null) continue;
+      trialing += 1;
+      if (trialEnd - now() > TRIAL_NOTICE_MS) continue;
+      const customer = await customers.find(userId);
+      if (!customer) continue;
+      due += 1;
+      await options.queueMail({
+        key: `trial_ending/${context.id}/${trialEnd}`,
+        kind: 'trial_ending',
+        recipient: customer.email,
+        params: { trialEnd },
+      });
+    }
+    return { trialing, due };
+  };
+
+  const expiry: BillingTask = async () => ({
+    events: await options.events.forget(KEPT_MS),
+    runs: await options.runs.forget(KEPT_MS),
+  });
+
+  /** Instances that were made while something was decided about their owner. */
+  async function tellUntold(signal: AbortSignal): Promise<void> {
+    for (const { instanceId, userId } of await customers.listUntold(UNTOLD_MAX)) {
+      signal.throwIfAborted();
+      const row = await subscriptions.find(userId);
+      if (!row) continue;
+      const { order, suspendedAt, observed } = row.context;
+      const reason = observed?.status === 'canceled' ? 'subscription_ended' : 'payment_due';
+      await options.tellDecision(instanceId, {
+        reason: suspendedAt === null ? null : reason,
+        order,
+      });
+    }
+  }
+
+  return { tasks: { reconcile, reminders, expiry }, tellUntold };
+}
