@@ -35,6 +35,8 @@ export interface Call extends CallOptions {
   readonly query?: Readonly<Record<string, string>> | undefined;
   /** Text is JSON, parameters are a form. */
   readonly body?: string | URLSearchParams | undefined;
+  /** Beside those of all calls. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Changes nothing, so it may be sent once more when a connection breaks. */
   readonly isRead: boolean;
 }
@@ -73,12 +75,13 @@ export function createExchange(options: ExchangeOptions): Exchange {
     ...(ca === undefined ? {} : { connect: { ca } }),
   });
 
-  async function ask({ method, path, query, body, signal }: Call): Promise<Answer> {
+  async function ask({ method, path, query, body, signal, headers: own }: Call): Promise<Answer> {
     const timeout = AbortSignal.timeout(timeoutMs);
+    const sent = { ...headers, ...own };
     const answer = await request(`${base}${path}${query ? `?${new URLSearchParams(query)}` : ''}`, {
       dispatcher,
       method,
-      headers: body === undefined ? headers : { ...headers, 'content-type': typeOf(body) },
+      headers: body === undefined ? sent : { ...sent, 'content-type': typeOf(body) },
       body: body === undefined ? null : String(body),
       signal: signal ? AbortSignal.any([timeout, signal]) : timeout,
     });

@@ -16,6 +16,7 @@ export const QUEUE_NAMES = [
   'effects-router',
   'effects-forward',
   'effects-proxy',
+  'mails',
   'timers',
   'sweeps',
   'polls',
