@@ -100,7 +100,7 @@ export async function queueMail(
 const FINISH = `
   WITH finished AS (
     UPDATE mail SET state = $3, error = $4, message_id = $6, leased_until = NULL,
-      transport = CASE WHEN $3 IN ('sent', 'queued') THEN $5 ELSE transport END,
+      transport = CASE WHEN $3 = 'uncertain' THEN transport ELSE $5 END,
       due_at = CASE WHEN $3 = 'queued' THEN now() + $7 * interval '1 millisecond' ELSE due_at END,
       finished_at = CASE WHEN $3 = 'queued' THEN NULL ELSE now() END
     WHERE id = $1 AND attempts = $2 AND state IN ('sending', 'uncertain')

@@ -66,13 +66,15 @@ function compose(message: Message, from: string, messageId: string): Promise<Buf
   return new MailComposer({
     from,
     to: { name: '', address: to },
-    ...(replyTo && { replyTo: { name: replyTo.name, address: replyTo.address } }),
+    // What somebody has written is no automatic mail, and an answer to it is wanted.
+    ...(replyTo
+      ? { replyTo: { name: replyTo.name, address: replyTo.address } }
+      : { headers: { 'Auto-Submitted': 'auto-generated' } }),
     subject,
     text,
     html,
     date,
     messageId,
-    headers: { 'Auto-Submitted': 'auto-generated' },
     disableFileAccess: true,
     disableUrlAccess: true,
   })
