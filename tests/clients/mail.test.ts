@@ -14,6 +14,7 @@ async function setUpSmtp(isSecure: boolean) {
     ...t,
     breakBefore: () => t.sink.faults.plan({ kind: 'drop_before' }),
     breakAfter: () => t.sink.faults.plan({ kind: 'drop_after' }),
+    patienceMs: 1_000,
     hang: () => t.sink.faults.plan({ kind: 'hang_before' }),
     refuse: (how: 'for_now' | 'for_good') =>
       t.sink.faults.plan(
@@ -37,6 +38,7 @@ describeTransport('resend', {
       ...t,
       breakBefore: () => plan({ ...strike, kind: 'drop_before' }),
       breakAfter: () => plan({ ...strike, kind: 'drop_after' }),
+      patienceMs: 150,
       hang: () => plan({ ...strike, kind: 'hang' }),
       refuse: (how: 'for_now' | 'for_good') =>
         plan({
