@@ -117,11 +117,12 @@ async function portOrFree(wanted: number): Promise<number> {
   return taken ? freePort() : wanted;
 }
 
-function welcome(url: string, logFile: string, { edge }: World): string {
+function welcome(url: string, logFile: string, { edge, mail }: World): string {
   return `
 ZPack is running at ${url}  (API reference: ${url}/docs)
 Accounts: demo / ${PASSWORD} (customer), admin / ${PASSWORD} (administrator)
 Players of Minecraft come in at ${edge.velocity.host}:${edge.velocity.gamePort}, by the name of their server
+Mails: ${mail.page.href}
 Log: ${logFile}
 
 Sign in; create a Minecraft server and wait until it is ready; look at it; delete it:

@@ -2,6 +2,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 
 import { type EdgeWorld, keepSecret, startEdge } from './edge.ts';
+import { type MailSink, startMailSink } from './mail/sink.ts';
 import { type Proxmox, startProxmox } from './proxmox/server.ts';
 import { type Postgres, startPostgres } from './services/postgres.ts';
 import { type Redis, startRedis } from './services/redis.ts';
@@ -24,11 +25,14 @@ export interface World extends AsyncDisposable {
   readonly redis: Redis;
   readonly proxmox: Proxmox;
   readonly edge: EdgeWorld;
+  readonly mail: MailSink;
   readonly environment: Readonly<Record<string, string>>;
 }
 
 /** Where players look if a name says nothing else. */
 const MINECRAFT_PORT = 25_565;
+/** Where the mails are looked at, if nobody else is there. */
+const MAIL_PAGE_PORT = 8_025;
 
 export async function startWorld(options: WorldOptions): Promise<World> {
   const { cacheDir, isFresh, databaseUrl, redisUrl, log } = options;
@@ -47,6 +51,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   const edge = opened.use(
     await startEdge({ dataDir, apiUrl: options.apiUrl, gamePort: MINECRAFT_PORT }),
   );
+  const mail = opened.use(await startMailSink({ dataDir, pagePort: MAIL_PAGE_PORT }));
   const caFile = join(dataDir, 'proxmox-ca.pem');
   await writeFile(caFile, proxmox.ca);
   const environment = {
@@ -59,6 +64,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     AGENT_TEMPLATE_VMID: String(proxmox.templateVmid),
     ZLH_AGENT_TOKEN: agentToken,
     ...edge.environment,
+    ...environmentOf(mail),
     JWT_SECRET: await keepSecret(join(dataDir, 'jwt-secret')),
   };
   const closing = opened.move();
@@ -67,7 +73,16 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     redis,
     proxmox,
     edge,
+    mail,
     environment,
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   };
 }
+
+const environmentOf = ({ host, port, user, password, caFile }: MailSink) => ({
+  SMTP_HOST: host,
+  SMTP_PORT: String(port),
+  SMTP_USER: user,
+  SMTP_PASS: password,
+  SMTP_CA_FILE: caFile,
+});

@@ -13,6 +13,7 @@ import { openDatabase } from '../../src/storage/database.ts';
 import { createDebts } from '../../src/storage/debts.ts';
 import { createEdgePorts } from '../../src/storage/edge-ports.ts';
 import { createJournalReader } from '../../src/storage/journal.ts';
+import { createMails } from '../../src/storage/mails.ts';
 import { createVmids } from '../../src/storage/vmids.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { createFleet } from '../../src/view/fleet.ts';
@@ -51,6 +52,8 @@ export async function renderOpenApi(): Promise<string> {
       actors: createActorSystem({ store, definitions: {}, now, nodeId: 'docs' }),
       feed: { publish: () => {}, subscribe: () => () => {} },
       relay: { announce: () => {}, enqueue: async () => {}, sweepSoon: () => {} },
+      mails: createMails(database.pool),
+      sendMail: async () => {},
       debts: createDebts(database.prisma),
       ports: createEdgePorts(database.pool),
       vmids: createVmids(database.pool),

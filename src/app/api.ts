@@ -32,6 +32,7 @@ import { createUsers } from '../storage/users.ts';
 import { createEdgeEndpoints } from './edge-endpoints.ts';
 import type { Foundation } from './foundation.ts';
 import { createInsightEndpoints } from './insight.ts';
+import { createMailEndpoints } from './mail-endpoints.ts';
 import { measureFleet } from './metrics.ts';
 import type { View } from './view.ts';
 
@@ -63,6 +64,8 @@ type EndpointParts = Pick<
   | 'actors'
   | 'feed'
   | 'relay'
+  | 'mails'
+  | 'sendMail'
   | 'debts'
   | 'vmids'
   | 'ports'
@@ -143,6 +146,7 @@ export function createEndpoints(
     ...containerEndpoints({ remove, instances, waiting }),
     ...createEdgeEndpoints(foundation, view, { ask, awaitOperation, planEdge }),
     ...createInsightEndpoints(foundation, view),
+    ...createMailEndpoints(foundation),
   ];
 }
 

@@ -40,15 +40,19 @@ type Parts = Pick<
   | 'config'
   | 'database'
   | 'logger'
-  | 'mails'
   | 'now'
   | 'randomId'
   | 'relay'
+  | 'sendMail'
   | 'stripe'
 >;
 
-function compose(parts: Parts, stripe: StripeClient, billing: NonNullable<Parts['config']['billing']>) {
-  const { actors, database, logger, now } = parts;
+function compose(
+  parts: Parts,
+  stripe: StripeClient,
+  billing: NonNullable<Parts['config']['billing']>,
+) {
+  const { actors, database, logger, now, sendMail } = parts;
   const { pool, prisma } = database;
   const plans = createPlans(prisma);
   const customers = createCustomers(pool);
@@ -60,13 +64,12 @@ function compose(parts: Parts, stripe: StripeClient, billing: NonNullable<Parts[
     ...{ stripe, customers, subscriptions, actors, now },
     policy: { graceMs, reminders, keepMs },
   });
-  const queueMail = parts.mails.queue;
   const billed = { stripe, plans, customers, subscriptions, events, runs, actors, enroll };
   const { tasks, tellUntold } = createBillingTasks({
-    ...{ ...billed, queueMail, now },
+    ...{ ...billed, sendMail, now },
     tellDecision: createDecisions(actors),
   });
-  return { ...billed, queueMail, tellUntold, run: createBillingSchedule({ runs, tasks, logger }) };
+  return { ...billed, sendMail, tellUntold, run: createBillingSchedule({ runs, tasks, logger }) };
 }
 
 /** What a node asks of billing; every part is empty where nothing is billed. */

@@ -13,6 +13,7 @@ import type { Config } from '../config.ts';
 import { definitions } from '../machines/index.ts';
 import { createQueues, type Queues } from '../queues/queues.ts';
 import { createRelay, type Relay } from '../queues/relay.ts';
+import type { MailWaker } from '../queues/wake-mailers.ts';
 import { createActorStore } from '../storage/actor-store.ts';
 import { createChangeFeed } from '../storage/change-feed.ts';
 import { type Database, openDatabase } from '../storage/database.ts';
@@ -20,10 +21,12 @@ import { createDebts, type Debts } from '../storage/debts.ts';
 import { createEdgePorts, type EdgePorts } from '../storage/edge-ports.ts';
 import { createHostOperationMirror } from '../storage/host-operation-mirror.ts';
 import { createLiveFeed, type LiveFeed } from '../storage/live-feed.ts';
+import { createMails, type Mails } from '../storage/mails.ts';
 import { createVmids, type Vmids } from '../storage/vmids.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
 import { type EdgeClients, openEdgeClients } from './edge.ts';
+import { createSendMail, type SendMail, wakeMailers } from './mail.ts';
 import { measureCommits, measureFoundation } from './metrics.ts';
 
 export interface AppOptions {
@@ -51,6 +54,9 @@ export interface Foundation {
   readonly liveFeed: LiveFeed;
   readonly queues: Queues;
   readonly relay: Relay;
+  readonly mails: Mails;
+  readonly mailWaker: MailWaker;
+  readonly sendMail: SendMail;
   readonly metrics: Metrics;
   readonly now: () => number;
   readonly randomId: () => string;
@@ -130,16 +136,22 @@ export async function layFoundation(
     vmids: createVmids(database.pool),
     ports: createEdgePorts(database.pool),
     actors,
-    feed,
-    liveFeed,
+    ...{ feed, liveFeed },
     queues,
     relay,
+    ...layMail(database, queues, logger),
     metrics,
     now,
     randomId,
     closing,
     observe,
   };
+}
+
+function layMail({ pool }: Database, queues: Queues, logger: Logger) {
+  const mails = createMails(pool);
+  const mailWaker = wakeMailers(queues, logger);
+  return { mails, mailWaker, sendMail: createSendMail(mails, mailWaker) };
 }
 
 async function openClients(config: Config, opened: AsyncDisposableStack) {

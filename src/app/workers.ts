@@ -1,4 +1,5 @@
 import { createPerformers } from '../queues/effects/performers.ts';
+import type { IssueReset } from '../queues/mail/render.ts';
 import { startWorkers } from '../queues/start-workers.ts';
 import { createTimerProcessor } from '../queues/workers/deliver-timers.ts';
 import { createLostEffectsSweep } from '../queues/workers/find-lost-effects.ts';
@@ -11,6 +12,7 @@ import { createOutbox } from '../storage/outbox.ts';
 import { createTimers } from '../storage/timers.ts';
 import { composeEdgeOptions, createEdgeSweeps } from './edge.ts';
 import type { Foundation } from './foundation.ts';
+import { createMailWork } from './mail.ts';
 import { createPolls } from './polls.ts';
 import { createReconcile } from './reconcile.ts';
 
@@ -19,6 +21,9 @@ const MINUTE_MS = 60_000;
 const ANSWERS_KEPT_MS = 48 * 60 * MINUTE_MS;
 /** A reservation that came to nothing is given back after this. */
 const ABANDONED_AFTER_MS = 10 * MINUTE_MS;
+
+/** Links that set a password are not issued yet: whoever asked for one must not go unnoticed. */
+const issueReset: IssueReset = () => Promise.reject(new Error('no link can be issued'));
 
 /** The workers of a node: effects, timers, and the sweeps that make up for whatever is lost. */
 export async function startWorkerRole(foundation: Foundation): Promise<AsyncDisposable> {
@@ -51,6 +56,7 @@ export async function startWorkerRole(foundation: Foundation): Promise<AsyncDisp
   });
   const polls = createPolls(foundation, agents);
   const reconcile = createReconcile(foundation);
+  const mail = await createMailWork(foundation, issueReset, opened);
   const sweeps: Sweeps = {
     hosts: polls.hosts,
     ...createEdgeSweeps(foundation),
@@ -58,6 +64,7 @@ export async function startWorkerRole(foundation: Foundation): Promise<AsyncDisp
       everyMs: 2_000,
       run: createLostEffectsSweep({ outbox, relay }),
     },
+    mails: mail.sweep,
     timers: { everyMs: 1_000, run: () => timers.deliverDue() },
     debts: { everyMs: config.debts.everyMs, run: payDebts },
     reconcile: {
@@ -93,6 +100,7 @@ export async function startWorkerRole(foundation: Foundation): Promise<AsyncDisp
         observe: foundation.observe,
       }),
       deliverTimer: timers.process,
+      sendMail: mail.sendMail,
       sweeps,
       polls: polls.agents,
       logger,

@@ -3,10 +3,13 @@ import { type ConnectionOptions, type Job, Worker } from 'bullmq';
 import type { Logger } from '../telemetry/logger.ts';
 import { QUEUE_NAMES, type QueueName, type Queues } from './queues.ts';
 import type { EffectJob } from './workers/perform-effects.ts';
+import type { MailJob } from './workers/send-mails.ts';
 import { createSweepProcessor, type Sweeps, startSweepKeeper } from './workers/sweep.ts';
 
 /** Stalling is no fault of the job: only its own attempts may end it. */
 const STALLED_MAX = 1_000;
+/** Mail servers limit how many connections one caller may have. */
+const MAILS_AT_A_TIME = 4;
 
 export interface WorkerOptions {
   readonly connection: ConnectionOptions;
@@ -17,6 +20,7 @@ export interface WorkerOptions {
   readonly queues: Queues;
   readonly performEffect: (job: EffectJob, shutdown: AbortSignal) => Promise<void>;
   readonly deliverTimer: (job: { readonly data: unknown }) => Promise<void>;
+  readonly sendMail?: (job: MailJob, shutdown: AbortSignal) => Promise<void>;
   readonly sweeps: Sweeps;
   /** Sweeps of agents: in a queue of their own, where nothing else waits for a worker. */
   readonly polls?: Sweeps;
@@ -60,6 +64,8 @@ export async function startWorkers(options: WorkerOptions): Promise<AsyncDisposa
     if (name.startsWith('effects-')) startWorker(name, perform, concurrency);
   }
   startWorker('timers', options.deliverTimer, concurrency);
+  const { sendMail } = options;
+  if (sendMail) startWorker('mails', (job) => sendMail(job, shutdown.signal), MAILS_AT_A_TIME);
   const startSweeps = (queue: QueueName, sweeps: Sweeps): Promise<void> => {
     startWorker(queue, createSweepProcessor(sweeps, shutdown.signal), Object.keys(sweeps).length);
     return opened.use(startSweepKeeper({ queues, queue, sweeps, logger })).ready;

@@ -95,7 +95,7 @@ describe('standing', () => {
     expect(life.state.context).toMatchObject({ suspendedAt: 4_000, keptUntil: 14_000 });
     expect(life.effects).toMatchObject([
       { kind: 'billing.apply', reason: 'payment_due', order: 1 },
-      { kind: 'billing.mail', mail: 'suspended' },
+      { kind: 'billing.mail', mail: { kind: 'suspended' } },
     ]);
     life.kinds();
     life.see('active');
@@ -103,7 +103,7 @@ describe('standing', () => {
     expect(life.effects).toMatchObject([
       { kind: 'stripe.read' },
       { kind: 'billing.apply', reason: null, order: 2 },
-      { kind: 'billing.mail', mail: 'restored' },
+      { kind: 'billing.mail', mail: { kind: 'restored' } },
     ]);
   });
 

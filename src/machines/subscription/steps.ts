@@ -139,11 +139,13 @@ export const remind = [
     () => 'mail',
     ({ id, pastDueSince, reminded, policy }) => ({
       key: `payment_failed/${id}/${pastDueSince}/${reminded}`,
-      mail: 'payment_failed' as const,
-      params: {
-        n: reminded,
-        total: policy.reminders,
-        suspendAt: (pastDueSince ?? 0) + policy.graceMs,
+      mail: {
+        kind: 'payment_failed',
+        params: {
+          n: reminded,
+          total: policy.reminders,
+          suspendAt: (pastDueSince ?? 0) + policy.graceMs,
+        },
       },
     }),
   ),
@@ -170,10 +172,9 @@ export const suspend = [
   effect(
     'billing.mail',
     () => 'mail',
-    ({ id, order, keptUntil, observed }) => ({
+    ({ id, order, keptUntil }) => ({
       key: `suspended/${id}/${order}`,
-      mail: 'suspended' as const,
-      params: { keptUntil, isEnded: observed?.status === 'canceled' },
+      mail: { kind: 'suspended', params: { keptUntil: keptUntil ?? 0 } },
     }),
   ),
 ] as const;
@@ -191,8 +192,7 @@ export const restore = [
     () => 'mail',
     ({ id, order }) => ({
       key: `restored/${id}/${order}`,
-      mail: 'restored' as const,
-      params: {},
+      mail: { kind: 'restored', params: {} },
     }),
   ),
 ] as const;

@@ -142,12 +142,24 @@ export type SubscriptionEffect = {
   | {
       readonly kind: 'billing.mail';
       readonly key: string;
-      readonly mail: 'payment_failed' | 'suspended' | 'restored';
-      readonly params: Readonly<Record<string, unknown>>;
+      readonly mail: BillingMail;
     }
   /** Containers of the customer are suspended, or, with null, restored. */
   | { readonly kind: 'billing.apply'; readonly reason: string | null; readonly order: number }
   | { readonly kind: 'billing.expire'; readonly order: number }
 );
+
+export type BillingMail =
+  | {
+      readonly kind: 'payment_failed';
+      readonly params: {
+        /** The `n`th of `total`. */
+        readonly n: number;
+        readonly total: number;
+        readonly suspendAt: number;
+      };
+    }
+  | { readonly kind: 'suspended'; readonly params: { readonly keptUntil: number } }
+  | { readonly kind: 'restored'; readonly params: Readonly<Record<string, never>> };
 
 export type SubscriptionEffectKind = SubscriptionEffect['kind'];

@@ -2,8 +2,9 @@ import type { ActorSystem } from '../../actors/system.ts';
 import type { StripeClient } from '../../clients/stripe/client.ts';
 import type { ObservedSubscription } from '../../clients/stripe/observe.ts';
 import { NotFoundError } from '../../errors.ts';
-import type { Observed } from '../../machines/subscription/types.ts';
+import type { Observed, SubscriptionEffect } from '../../machines/subscription/types.ts';
 import type { Customers } from '../../storage/customers.ts';
+import type { MailContent, MailOrder } from '../../storage/mail-order.ts';
 import type { Plans } from '../../storage/plans.ts';
 import type { SubscriptionPerformers } from './performer.ts';
 
@@ -16,17 +17,12 @@ export interface BillingOptions {
   readonly customers: Pick<Customers, 'find' | 'listInstanceIds'>;
   readonly actors: Pick<ActorSystem, 'ask' | 'tell'>;
   /** Once for each key. */
-  readonly queueMail: (mail: {
-    key: string;
-    kind: 'payment_failed' | 'suspended' | 'restored';
-    recipient: string;
-    params: Readonly<Record<string, unknown>>;
-  }) => Promise<void>;
+  readonly sendMail: (order: MailOrder) => Promise<void>;
 }
 
 /** How what subscriptions ask for is performed. Each may be performed twice and happens once. */
 export function createBillingPerformers(options: BillingOptions): SubscriptionPerformers {
-  const { stripe, plans, customers, actors, queueMail } = options;
+  const { stripe, plans, customers, actors, sendMail } = options;
   const tell = createDecisions(actors);
   const done = ({ opId }: { readonly opId: string }) => ({ type: 'effect.done', opId }) as const;
   return {
@@ -43,10 +39,9 @@ export function createBillingPerformers(options: BillingOptions): SubscriptionPe
       return { type: 'change.made', opId };
     },
     async 'billing.mail'(effect) {
-      const { key, mail: kind, params, userId } = effect;
-      const customer = await customers.find(userId);
+      const customer = await customers.find(effect.userId);
       if (customer && customer.role !== 'admin') {
-        await queueMail({ key, kind, recipient: customer.email, params });
+        await sendMail({ key: effect.key, recipient: customer.email, ...contentOf(effect) });
       }
       return done(effect);
     },
@@ -72,6 +67,18 @@ export function createBillingPerformers(options: BillingOptions): SubscriptionPe
       return done(effect);
     },
   };
+}
+
+function contentOf({ mail }: Extract<SubscriptionEffect, { kind: 'billing.mail' }>): MailContent {
+  const dated = (at: number) => new Date(at).toISOString();
+  switch (mail.kind) {
+    case 'payment_failed':
+      return { ...mail, params: { ...mail.params, suspendAt: dated(mail.params.suspendAt) } };
+    case 'suspended':
+      return { ...mail, params: { keptUntil: dated(mail.params.keptUntil) } };
+    case 'restored':
+      return mail;
+  }
 }
 
 /** Tells an instance what was decided on it; an older decision changes nothing there. */

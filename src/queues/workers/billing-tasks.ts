@@ -3,6 +3,7 @@ import type { StripeClient } from '../../clients/stripe/client.ts';
 import { subscriptionOf } from '../../machines/index.ts';
 import type { BillingRuns } from '../../storage/billing-runs.ts';
 import type { Customers } from '../../storage/customers.ts';
+import type { MailOrder } from '../../storage/mail-order.ts';
 import type { StripeEvents } from '../../storage/stripe-events.ts';
 import type { SubscriptionRow, Subscriptions } from '../../storage/subscriptions.ts';
 import type { createDecisions } from '../effects/billing.ts';
@@ -25,12 +26,7 @@ export interface BillingTaskOptions {
   readonly tellDecision: ReturnType<typeof createDecisions>;
   /** Makes the actor of a customer that Stripe knows and we do not. */
   readonly enroll: (userId: string) => Promise<string>;
-  readonly queueMail: (mail: {
-    key: string;
-    kind: 'trial_ending';
-    recipient: string;
-    params: Readonly<Record<string, unknown>>;
-  }) => Promise<void>;
+  readonly sendMail: (order: MailOrder) => Promise<void>;
   readonly now: () => number;
 }
 
@@ -80,11 +76,11 @@ export function createBillingTasks(options: BillingTaskOptions) {
       const customer = await customers.find(userId);
       if (!customer) continue;
       due += 1;
-      await options.queueMail({
+      await options.sendMail({
         key: `trial_ending/${context.id}/${trialEnd}`,
         kind: 'trial_ending',
         recipient: customer.email,
-        params: { trialEnd },
+        params: { trialEnd: new Date(trialEnd).toISOString() },
       });
     }
     return { trialing, due };
