@@ -4,6 +4,7 @@ import { createActorSystem } from '../../src/actors/system.ts';
 import { createEndpoints } from '../../src/app/api.ts';
 import { createAgentClient } from '../../src/clients/agent/client.ts';
 import { createProxmoxClient } from '../../src/clients/proxmox/client.ts';
+import { createStripeClient } from '../../src/clients/stripe/client.ts';
 import { readConfig } from '../../src/config.ts';
 import { createTokens } from '../../src/http/auth/tokens.ts';
 import { describeApi } from '../../src/http/openapi.ts';
@@ -30,10 +31,14 @@ export async function renderOpenApi(): Promise<string> {
     PROXMOX_TOKEN_SECRET: 'none',
     AGENT_TEMPLATE_VMID: '9000',
     JWT_SECRET: 'x'.repeat(32),
+    STRIPE_SECRET_KEY: 'none',
+    STRIPE_WEBHOOK_SECRET: 'x'.repeat(32),
   });
   await using database = openDatabase({ ...config.database, onError: () => {} });
   await using proxmox = createProxmoxClient(config.proxmox);
   await using agents = createAgentClient(config.agent);
+  if (!config.billing) throw new Error('billing is documented, too');
+  await using stripe = createStripeClient({ ...config.billing, now: () => 0 });
   const store = createActorStore(database.pool);
   const now = () => 0;
   const endpoints = createEndpoints(
@@ -54,6 +59,7 @@ export async function renderOpenApi(): Promise<string> {
       relay: { announce: () => {}, enqueue: async () => {}, sweepSoon: () => {} },
       mails: createMails(database.pool),
       sendMail: async () => {},
+      stripe,
       debts: createDebts(database.prisma),
       ports: createEdgePorts(database.pool),
       vmids: createVmids(database.pool),

@@ -29,6 +29,7 @@ import { createInstanceStore } from '../storage/instance-store.ts';
 import { createInstances } from '../storage/instances.ts';
 import { createOperations } from '../storage/operations.ts';
 import { createUsers } from '../storage/users.ts';
+import { createBilling } from './billing.ts';
 import { createEdgeEndpoints } from './edge-endpoints.ts';
 import type { Foundation } from './foundation.ts';
 import { createInsightEndpoints } from './insight.ts';
@@ -66,6 +67,7 @@ type EndpointParts = Pick<
   | 'relay'
   | 'mails'
   | 'sendMail'
+  | 'stripe'
   | 'debts'
   | 'vmids'
   | 'ports'
@@ -99,6 +101,7 @@ export function createEndpoints(
   });
   const waiting = createWaiting({ actors, feed, closing: closing.signal });
   const planEdge = createEdgePlanning(config.edge, foundation.ports);
+  const billing = createBilling(foundation);
   const create = createInstanceCreation({
     actors,
     instances: createInstanceStore(database.pool),
@@ -108,6 +111,7 @@ export function createEndpoints(
     readyDeadlineMs: config.provisioning.readyTimeoutMs,
     restarts: config.provisioning.restarts,
     planEdge,
+    allowanceOf: billing.allowanceOf,
     now,
     randomId,
   });
@@ -144,6 +148,7 @@ export function createEndpoints(
     ...operationEndpoints({ find, operations, awaitOperation }),
     ...gameEndpoints({ find, agents: foundation.agents }),
     ...containerEndpoints({ remove, instances, waiting }),
+    ...billing.endpoints(waiting),
     ...createEdgeEndpoints(foundation, view, { ask, awaitOperation, planEdge }),
     ...createInsightEndpoints(foundation, view),
     ...createMailEndpoints(foundation),

@@ -1,7 +1,7 @@
-import { createStripeClient, type StripeClient } from '../clients/stripe/client.ts';
+import type { StripeClient } from '../clients/stripe/client.ts';
 import { createPlanChange } from '../http/billing/change-plan.ts';
 import { createEnrollment } from '../http/billing/enroll.ts';
-import { createStandings } from '../http/billing/standing.ts';
+import { createStandings, type Standings } from '../http/billing/standing.ts';
 import type { AnyEndpoint } from '../http/endpoint.ts';
 import { billingEndpoints } from '../http/routes/billing.ts';
 import { billingRunEndpoints } from '../http/routes/billing-runs.ts';
@@ -24,14 +24,6 @@ import type { Foundation } from './foundation.ts';
 const HOUR_MS = 3_600_000;
 const EVENTS_SWEEP_MS = 2_000;
 const ENTITLEMENTS_SWEEP_MS = 30_000;
-
-/** The payment service; undefined: nothing is billed, and nobody is limited. */
-export function openStripe(
-  { config, now }: Pick<Foundation, 'config' | 'now'>,
-  opened: AsyncDisposableStack,
-): StripeClient | undefined {
-  return config.billing && opened.use(createStripeClient({ ...config.billing, now }));
-}
 
 type Parts = Pick<
   Foundation,
@@ -72,6 +64,12 @@ function compose(
   return { ...billed, sendMail, tellUntold, run: createBillingSchedule({ runs, tasks, logger }) };
 }
 
+/** Nothing is billed, and nobody is limited. */
+const FREE: Pick<Standings, 'allowanceOf' | 'summaryOf'> = {
+  allowanceOf: async () => null,
+  summaryOf: async () => ({ status: 'none', suspendedAt: null, planName: null, planPrice: null }),
+};
+
 /** What a node asks of billing; every part is empty where nothing is billed. */
 export function createBilling(parts: Parts) {
   const { config, stripe, database, closing, randomId, relay } = parts;
@@ -82,11 +80,13 @@ export function createBilling(parts: Parts) {
     subscriptions: createSubscriptions(pool),
   });
   const { billing } = config;
-  if (!stripe || !billing) return { standings: undefined, endpoints: () => [], workers: null };
+  if (!stripe || !billing) {
+    return { ...FREE, endpoints: (): readonly AnyEndpoint[] => [], workers: null };
+  }
   const composed = compose(parts, stripe, billing);
   const { plans, customers, actors, events, runs, enroll, run } = composed;
   return {
-    standings,
+    ...{ allowanceOf: standings.allowanceOf, summaryOf: standings.summaryOf },
     endpoints: (waiting: Waiting): readonly AnyEndpoint[] => [
       ...billingEndpoints({
         ...{ stripe, plans, customers, standings, enroll, randomId },

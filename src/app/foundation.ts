@@ -9,6 +9,7 @@ import type { ActorStore } from '../actors/store.ts';
 import { type ActorSystem, createActorSystem } from '../actors/system.ts';
 import { type AgentClient, createAgentClient } from '../clients/agent/client.ts';
 import { createProxmoxClient, type ProxmoxClient } from '../clients/proxmox/client.ts';
+import { createStripeClient, type StripeClient } from '../clients/stripe/client.ts';
 import type { Config } from '../config.ts';
 import { definitions } from '../machines/index.ts';
 import { createQueues, type Queues } from '../queues/queues.ts';
@@ -45,6 +46,8 @@ export interface Foundation {
   readonly proxmox: ProxmoxClient;
   readonly agents: AgentClient;
   readonly edge: EdgeClients;
+  /** undefined: nothing is billed, and nobody is limited. */
+  readonly stripe: StripeClient | undefined;
   readonly ports: EdgePorts;
   readonly actors: ActorSystem;
   readonly store: ActorStore;
@@ -83,7 +86,7 @@ export async function layFoundation(
   const subscriber = new Redis(config.redis.url, { maxRetriesPerRequest: null });
   subscriber.on('error', warn('a Redis connection broke'));
   opened.defer(() => subscriber.disconnect());
-  const clients = await openClients(config, opened);
+  const clients = await openClients(config, now, opened);
   const { prefix } = config.redis;
   const queued = { connection: redis, prefix, onError: warn('a queue broke') };
   const queues = opened.use(createQueues(queued));
@@ -154,7 +157,7 @@ function layMail({ pool }: Database, queues: Queues, logger: Logger) {
   return { mails, mailWaker, sendMail: createSendMail(mails, mailWaker) };
 }
 
-async function openClients(config: Config, opened: AsyncDisposableStack) {
+async function openClients(config: Config, now: () => number, opened: AsyncDisposableStack) {
   const { caFile, ...target } = config.proxmox;
   const ca = caFile === undefined ? undefined : await readFile(caFile, 'utf8');
   const { port, token, timeoutMs } = config.agent;
@@ -162,6 +165,7 @@ async function openClients(config: Config, opened: AsyncDisposableStack) {
     proxmox: opened.use(createProxmoxClient({ ...target, ca })),
     agents: opened.use(createAgentClient({ port, token, timeoutMs })),
     edge: await openEdgeClients(config, opened),
+    stripe: config.billing && opened.use(createStripeClient({ ...config.billing, now })),
   };
 }
 

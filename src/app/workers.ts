@@ -10,6 +10,7 @@ import { createInstanceStore } from '../storage/instance-store.ts';
 import { createNodeSlots } from '../storage/node-slots.ts';
 import { createOutbox } from '../storage/outbox.ts';
 import { createTimers } from '../storage/timers.ts';
+import { createBilling } from './billing.ts';
 import { composeEdgeOptions, createEdgeSweeps } from './edge.ts';
 import type { Foundation } from './foundation.ts';
 import { createMailWork } from './mail.ts';
@@ -27,26 +28,10 @@ const issueReset: IssueReset = () => Promise.reject(new Error('no link can be is
 
 /** The workers of a node: effects, timers, and the sweeps that make up for whatever is lost. */
 export async function startWorkerRole(foundation: Foundation): Promise<AsyncDisposable> {
-  const { config, logger, database, proxmox, agents, actors, store, queues, relay, vmids } =
-    foundation;
+  const { config, logger, database, agents, actors, store, queues, relay, vmids } = foundation;
   await using opened = new AsyncDisposableStack();
-  const { pollMs, bootTimeoutMs } = config.agent;
-  const host = {
-    proxmox,
-    pollMs: config.proxmox.pollMs,
-    slots: createNodeSlots({
-      redis: foundation.redis,
-      prefix: config.redis.prefix,
-      perNode: config.proxmox.nodeConcurrency,
-      onError: (err) => logger.warn({ err }, 'cannot count the places of a Proxmox node'),
-    }),
-    ...config.provisioning,
-  };
-  const performers = createPerformers({
-    host,
-    agent: { agents, pollMs, bootTimeoutMs },
-    edge: composeEdgeOptions(foundation),
-  });
+  const billing = createBilling(foundation).workers;
+  const performers = composePerformers(foundation);
   const outbox = createOutbox(database.pool);
   const timers = createTimerProcessor({ timers: createTimers(database.pool), actors });
   const payDebts = createDebtCollector({
@@ -60,6 +45,7 @@ export async function startWorkerRole(foundation: Foundation): Promise<AsyncDisp
   const sweeps: Sweeps = {
     hosts: polls.hosts,
     ...createEdgeSweeps(foundation),
+    ...billing?.sweeps,
     outbox: {
       everyMs: 2_000,
       run: createLostEffectsSweep({ outbox, relay }),
@@ -94,7 +80,7 @@ export async function startWorkerRole(foundation: Foundation): Promise<AsyncDisp
         outbox,
         actors,
         settle: store.settle,
-        performers,
+        performers: { ...performers, ...billing?.performers },
         leaseMs: config.effects.leaseMs,
         logger,
         observe: foundation.observe,
@@ -108,4 +94,25 @@ export async function startWorkerRole(foundation: Foundation): Promise<AsyncDisp
   );
   const closing = opened.move();
   return { [Symbol.asyncDispose]: () => closing.disposeAsync() };
+}
+
+function composePerformers(foundation: Foundation) {
+  const { config, logger, proxmox, agents } = foundation;
+  const { pollMs, bootTimeoutMs } = config.agent;
+  const host = {
+    proxmox,
+    pollMs: config.proxmox.pollMs,
+    slots: createNodeSlots({
+      redis: foundation.redis,
+      prefix: config.redis.prefix,
+      perNode: config.proxmox.nodeConcurrency,
+      onError: (err) => logger.warn({ err }, 'cannot count the places of a Proxmox node'),
+    }),
+    ...config.provisioning,
+  };
+  return createPerformers({
+    host,
+    agent: { agents, pollMs, bootTimeoutMs },
+    edge: composeEdgeOptions(foundation),
+  });
 }

@@ -37,8 +37,6 @@ export interface Call extends CallOptions {
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Text is JSON, parameters are a form. */
   readonly body?: string | URLSearchParams | undefined;
-  /** Beside those of all calls. */
-  readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Changes nothing, so it may be sent once more when a connection breaks. */
   readonly isRead: boolean;
 }
@@ -77,7 +75,6 @@ export function createExchange(options: ExchangeOptions): Exchange {
     ...(ca === undefined ? {} : { connect: { ca } }),
   });
 
-<<<<<<< HEAD
   async function ask({ method, path, query, body, signal, ...call }: Call): Promise<Answer> {
     const timeout = AbortSignal.timeout(timeoutMs);
     const own = { ...headers, ...call.headers };
@@ -85,15 +82,6 @@ export function createExchange(options: ExchangeOptions): Exchange {
       dispatcher,
       method,
       headers: body === undefined ? own : { ...own, 'content-type': typeOf(body) },
-=======
-  async function ask({ method, path, query, body, signal, headers: own }: Call): Promise<Answer> {
-    const timeout = AbortSignal.timeout(timeoutMs);
-    const sent = { ...headers, ...own };
-    const answer = await request(`${base}${path}${query ? `?${new URLSearchParams(query)}` : ''}`, {
-      dispatcher,
-      method,
-      headers: body === undefined ? sent : { ...sent, 'content-type': typeOf(body) },
->>>>>>> helper-b
       body: body === undefined ? null : String(body),
       signal: signal ? AbortSignal.any([timeout, signal]) : timeout,
     });

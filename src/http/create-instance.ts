@@ -1,7 +1,7 @@
 import type { ActorSystem } from '../actors/system.ts';
 import { ControlPlaneError, UnavailableError } from '../errors.ts';
 import type { InstanceInput } from '../machines/instance/types.ts';
-import type { InstanceStore } from '../storage/instance-store.ts';
+import type { Allowance, InstanceStore } from '../storage/instance-store.ts';
 import type { VmidRange, Vmids } from '../storage/vmids.ts';
 import type { PlanEdge } from './edge-plan.ts';
 import { fingerprintOf, replayAnswer } from './idempotency.ts';
@@ -9,6 +9,9 @@ import { type InstanceOrder, toInput } from './instance-order.ts';
 
 /** Numbers of ours that somebody uses by hand on Proxmox, before we give up. */
 const PROBES_MAX = 50;
+
+const isBeyond = (error: unknown): boolean =>
+  error instanceof ControlPlaneError && error.code === 'plan_limit_reached';
 
 export interface CreateInstanceDependencies {
   readonly actors: Pick<ActorSystem, 'create'>;
@@ -18,6 +21,8 @@ export interface CreateInstanceDependencies {
   readonly isVmidFree: (vmid: number) => Promise<boolean>;
   readonly ranges: { readonly game: VmidRange; readonly dev: VmidRange };
   readonly planEdge: PlanEdge;
+  /** What a customer may have; null: whatever they want. */
+  readonly allowanceOf: (customerId: string) => Promise<Allowance | null>;
   readonly readyDeadlineMs: number;
   readonly restarts: InstanceInput['restarts'];
   readonly now: () => number;
@@ -28,6 +33,8 @@ export interface CreateRequest {
   readonly order: InstanceOrder;
   readonly customerId: string;
   readonly requestedBy: string;
+  /** By an administrator: whatever the plan of the customer says. */
+  readonly isExempt: boolean;
   readonly idempotencyKey: string | null;
 }
 
@@ -43,6 +50,7 @@ export interface Created {
  */
 export function createInstanceCreation(dependencies: CreateInstanceDependencies) {
   const { actors, instances, vmids, isVmidFree, ranges, planEdge, now, randomId } = dependencies;
+  const { allowanceOf } = dependencies;
 
   async function reserve(range: VmidRange) {
     for (let probe = 0; probe < PROBES_MAX; probe += 1) {
@@ -69,6 +77,7 @@ export function createInstanceCreation(dependencies: CreateInstanceDependencies)
     };
     const before = idempotent && (await replayAnswer<Created>(instances, idempotent));
     if (before) return { ...before, isReplay: true };
+    const allowance = request.isExempt ? null : await allowanceOf(customerId);
 
     const { vmid, id } = await reserve(ranges[order.ctype]);
     const created = { vmid, id, operationId: `op-${randomId()}` };
@@ -81,14 +90,22 @@ export function createInstanceCreation(dependencies: CreateInstanceDependencies)
       throw error;
     });
     const input = { ...ordered, plan };
-    const outcome = await actors.create({ kind: 'instance', id }, input, (step) =>
-      instances.create({
-        vmid,
-        step: idempotent
-          ? { ...step, answer: { ...idempotent, status: 202, response: created } }
-          : step,
-      }),
-    );
+    const outcome = await actors
+      .create({ kind: 'instance', id }, input, (step) =>
+        instances.create({
+          vmid,
+          step: idempotent
+            ? { ...step, answer: { ...idempotent, status: 202, response: created } }
+            : step,
+          ...(allowance && {
+            allowance: { ...allowance, userId: customerId, wantedMiB: input.payload.memoryMiB },
+          }),
+        }),
+      )
+      .catch(async (error: unknown) => {
+        if (isBeyond(error)) await vmids.release(id);
+        throw error;
+      });
     if (outcome === 'created' || !idempotent) return { ...created, isReplay: false };
     await vmids.release(id);
     const first = await replayAnswer<Created>(instances, idempotent);

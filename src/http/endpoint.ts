@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { type ErrorCode, InvalidInputError } from '../errors.ts';
 import type { Authenticate, Principal } from './auth/principal.ts';
 import type { CheckedJson } from './json.ts';
-import { createJsonReader } from './json-body.ts';
+import { createJsonReader, createSignedReader } from './json-body.ts';
 import { type Answer, createRouteTable } from './route-table.ts';
 
 /** A body is checked and written; text has been checked before; a stream writes for itself. */
@@ -57,6 +57,11 @@ export interface Endpoint<P extends z.ZodType, Q extends z.ZodType, B extends z.
   readonly replies: Readonly<Record<number, z.ZodType>>;
   readonly problems: readonly ErrorCode[];
   readonly gate?: Gate;
+  /**
+   * The body is taken as it came, with the header of this name that signs it:
+   * `{bytes: Buffer, signature?: string}`.
+   */
+  readonly signedBy?: string;
   /** Bytes; 100 kB if it does not say. */
   readonly bodyMax?: number;
   /** JSON if it does not say. */
@@ -169,15 +174,16 @@ function createAnswer(definition: AnyEndpoint, authenticate: Authenticate): Answ
 }
 
 /** Reads and checks a request. After the token: a body that nobody may send is not read. */
-function createInputReader({ params, query, body, bodyMax }: AnyEndpoint) {
-  const readJson = createJsonReader(bodyMax);
+function createInputReader({ params, query, body, bodyMax, signedBy }: AnyEndpoint) {
+  const readBody =
+    signedBy === undefined ? createJsonReader(bodyMax) : createSignedReader(signedBy, bodyMax);
   const schema = z.object({ params, query, body, idempotencyKey });
   return async (request: Request, response: Response) => {
     const headers = readHeaders(request);
     const input = schema.safeParse({
       params: request.params,
       query: query === nothing ? {} : request.query,
-      body: body === nothing ? {} : ((await readJson(request, response)) ?? {}),
+      body: body === nothing ? {} : ((await readBody(request, response)) ?? {}),
       idempotencyKey: headers.idempotencyKey,
     });
     if (!input.success) throw toInvalidInput(input.error);

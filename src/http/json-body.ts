@@ -54,6 +54,21 @@ function toText(chunks: readonly Buffer[]): string {
   return text.startsWith('\uFEFF') ? text.slice(1) : text;
 }
 
+/** The bytes of a body, whatever they are, with what signs them. */
+export function createSignedReader(header: string, sizeMax: number = SIZE_MAX): ReadJson {
+  const readBytes = express.raw({ limit: sizeMax, type: () => true });
+  return async (request, response) => {
+    await new Promise<void>((resolve, reject) => {
+      readBytes(request, response, (error?: unknown) => (error ? reject(error) : resolve()));
+    });
+    const bytes: unknown = request.body;
+    return {
+      bytes: Buffer.isBuffer(bytes) ? bytes : Buffer.alloc(0),
+      signature: request.get(header),
+    };
+  };
+}
+
 /** Objects and arrays, as with Express: a bare number or word is no body of ours. */
 function parse(text: string): unknown {
   try {

@@ -69,6 +69,9 @@ const describeProblems = (problems: readonly ErrorCode[]) =>
     ],
   );
 
+/** Whoever signs it says what is in it. */
+const SIGNED_BODY: JsonSchema = { type: 'object' };
+
 /** The OpenAPI 3.1 document of these endpoints: a pure function of their definitions. */
 export function describeApi(endpoints: readonly AnyEndpoint[], version: string): object {
   const schemas: Record<string, unknown> = { Problem: problemSchema };
@@ -125,7 +128,7 @@ export function describeApi(endpoints: readonly AnyEndpoint[], version: string):
   const paths: Record<string, Record<string, unknown>> = {};
   for (const endpoint of endpoints) {
     const path = endpoint.path.replace(/:(\w+)/g, '{$1}');
-    const body = toSchema(endpoint.body, 'input');
+    const body = endpoint.signedBy ? SIGNED_BODY : toSchema(endpoint.body, 'input');
     const hasBody = body.properties === undefined || Object.keys(body.properties).length > 0;
     paths[path] = {
       ...paths[path],

@@ -16,12 +16,9 @@ export const QUEUE_NAMES = [
   'effects-router',
   'effects-forward',
   'effects-proxy',
-<<<<<<< HEAD
   'effects-stripe',
   'effects-billing',
-=======
   'mails',
->>>>>>> helper-b
   'timers',
   'sweeps',
   'polls',

@@ -30,14 +30,13 @@ export function billingWebhookEndpoints({
       path: '/api/billing/webhook',
       params: nothing,
       query: nothing,
-      body: z.instanceof(Buffer).meta({ type: 'object' }),
-      isRaw: true,
+      body: z.object({ bytes: z.instanceof(Buffer), signature: z.string().optional() }),
+      signedBy: 'Stripe-Signature',
       bodyMax: BODY_MAX,
-      reads: ['Stripe-Signature'],
       replies: { 200: z.object({ ok: z.literal(true), isNew: z.boolean() }) },
       problems: ['invalid_input', 'body_too_large', 'unavailable'],
-      async handle({ body, headers }) {
-        const event = stripe.readEvent(body, headers.stripeSignature ?? undefined);
+      async handle({ body: { bytes, signature } }) {
+        const event = stripe.readEvent(bytes, signature);
         const isNew = await events.store(event);
         processSoon();
         return { status: 200, body: { ok: true, isNew } };

@@ -41,6 +41,8 @@ export function instanceEndpoints({
       problems: [
         'invalid_input',
         'unauthenticated',
+        'plan_limit_reached',
+        'account_suspended',
         'idempotency_key_reused',
         'vmid_range_exhausted',
         'unavailable',
@@ -51,6 +53,7 @@ export function instanceEndpoints({
           order: body,
           customerId: (isAdmin && body.customerId) || principal.userId,
           requestedBy: principal.userId,
+          isExempt: isAdmin,
           idempotencyKey: headers.idempotencyKey,
         });
         const read = async () => {

@@ -140,7 +140,7 @@ export const remind = [
     ({ id, pastDueSince, reminded, policy }) => ({
       key: `payment_failed/${id}/${pastDueSince}/${reminded}`,
       mail: {
-        kind: 'payment_failed',
+        kind: 'payment_failed' as const,
         params: {
           n: reminded,
           total: policy.reminders,
@@ -174,7 +174,7 @@ export const suspend = [
     () => 'mail',
     ({ id, order, keptUntil }) => ({
       key: `suspended/${id}/${order}`,
-      mail: { kind: 'suspended', params: { keptUntil: keptUntil ?? 0 } },
+      mail: { kind: 'suspended' as const, params: { keptUntil: keptUntil ?? 0 } },
     }),
   ),
 ] as const;
@@ -192,7 +192,7 @@ export const restore = [
     () => 'mail',
     ({ id, order }) => ({
       key: `restored/${id}/${order}`,
-      mail: { kind: 'restored', params: {} },
+      mail: { kind: 'restored' as const, params: {} },
     }),
   ),
 ] as const;
