@@ -44,6 +44,8 @@ export interface StandInRequest {
 export interface StandInAnswer {
   readonly status: number;
   readonly body: unknown;
+  /** Sent in place of `body`, for what is no JSON. */
+  readonly text?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -118,7 +120,7 @@ export async function startStandIn(options: StandInOptions): Promise<StandIn> {
     const outcome = waitS > 0 ? tooMany(waitS) : answer({ method, path, query, headers, body });
     if (fault?.kind === 'drop_after') return void request.socket.destroy();
     response.writeHead(outcome.status, { 'content-type': 'application/json', ...outcome.headers });
-    response.end(JSON.stringify(outcome.body));
+    response.end(outcome.text ?? JSON.stringify(outcome.body));
   }
 
   const server = createServer((request, response) => {
