@@ -7,12 +7,12 @@ import { parseArgs } from 'node:util';
 import { Redis } from 'ioredis';
 
 import { freePort } from '../lab/services/free-port.ts';
-import { createTokens } from '../src/http/auth/tokens.ts';
 import { createChangeFeed } from '../src/storage/change-feed.ts';
 import { openDatabase } from '../src/storage/database.ts';
 import { createFleetWriter, idOf } from '../tests/support/fleet-writer.ts';
 import { forkScript, hear } from './support/measure.ts';
 import { startServices } from './support/services.ts';
+import { signIn } from './support/sign-in.ts';
 import type { SseCommand, SseReport } from './support/sse-client.ts';
 import type { SseServerOptions } from './support/sse-server.ts';
 import { count, fixed } from './support/table.ts';
@@ -113,13 +113,8 @@ async function main(): Promise<void> {
   await writer.create(vmids.map((vmid) => ({ vmid, customerId: `c-${vmid % 50}` })));
   const options = { databaseUrl, redisUrl, prefix, port: await freePort(), secret: SECRET };
   let server = await startServer(options);
-  const tokens = createTokens({
-    secret: SECRET,
-    issuer: 'zpack',
-    accessTtlS: 3_600,
-    now: Date.now,
-  });
-  const { token } = await tokens.issueAccess({ userId: 'u-admin', role: 'admin' });
+  const admin = { secret: SECRET, users: ['u-admin'], role: 'admin' } as const;
+  const [token = ''] = await signIn(database, admin);
   const each = Number(flags.clients) / Number(flags.processes);
   const clients = Array.from({ length: Number(flags.processes) }, () =>
     forkScript('sse-client.ts', [], []),

@@ -1,10 +1,14 @@
 import { z } from 'zod';
 
+import { createAuthentication } from '../../src/http/auth/authentication.ts';
 import { createTokens } from '../../src/http/auth/tokens.ts';
 import { endpoint, nothing } from '../../src/http/endpoint.ts';
 import { createHttpApp, listen } from '../../src/http/server.ts';
+import { createApiTokens } from '../../src/storage/api-tokens.ts';
+import { createSessions } from '../../src/storage/sessions.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { type CommitCounts, deliver, type NodeOptions, recall, startNode } from './node.ts';
+import { signIn } from './sign-in.ts';
 
 /**
  * An API node in a process of its own, with one endpoint more than the API has: any event, to
@@ -12,6 +16,7 @@ import { type CommitCounts, deliver, type NodeOptions, recall, startNode } from 
  */
 
 const USERS = 100;
+const SECRET = 'bench-secret-bench-secret-bench-secret';
 
 export type ServerCommand =
   | { readonly do: 'report' | 'end' }
@@ -34,10 +39,13 @@ const eventBody = z.object({
 
 async function main(options: NodeOptions): Promise<void> {
   const node = await startNode(options);
-  const tokens = createTokens({
-    secret: 'bench-secret-bench-secret-bench-secret',
-    issuer: 'zpack',
-    accessTtlS: 43_200,
+  const { authenticate } = createAuthentication({
+    tokens: createTokens({
+      ...{ secret: SECRET, oldSecrets: [], issuer: 'zpack', now: Date.now },
+      ...{ accessTtlS: 1, refreshTtlS: 1, ideTtlS: 1 },
+    }),
+    sessions: createSessions(node.database),
+    apiTokens: createApiTokens(node.database),
     now: Date.now,
   });
   const postEvent = endpoint({
@@ -58,18 +66,15 @@ async function main(options: NodeOptions): Promise<void> {
   });
   const app = createHttpApp({
     endpoints: [postEvent],
-    authenticate: tokens.authenticate,
+    authenticate,
     corsOrigins: [],
     problems: '',
     // One line per request, as in production; the parent has connected our output to nothing.
     logger: createLogger('info'),
   });
   const listening = await listen(app, { host: '127.0.0.1', port: 0 });
-  const issued = await Promise.all(
-    Array.from({ length: USERS }, (_, user) =>
-      tokens.issueAccess({ userId: `c-${user}`, role: 'user' }),
-    ),
-  );
+  const users = Array.from({ length: USERS }, (_, user) => `c-${user}`);
+  const tokens = await signIn(node.database, { secret: SECRET, users, role: 'user' });
   process.on('message', (command: ServerCommand) => void obey(command));
   async function obey(command: ServerCommand): Promise<void> {
     if (command.do === 'end') {
@@ -80,7 +85,7 @@ async function main(options: NodeOptions): Promise<void> {
     if (command.do === 'recall') await recall(node.actors, command.ids);
     process.send?.({ cpu: process.cpuUsage(), counts: node.counts() } satisfies ServerReport);
   }
-  const hello = { url: listening.url, tokens: issued.map(({ token }) => token) };
+  const hello = { url: listening.url, tokens };
   process.send?.(hello satisfies ServerHello);
 }
 

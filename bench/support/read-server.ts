@@ -5,8 +5,9 @@ import express from 'express';
 
 import { startApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
-import { createTokens } from '../../src/http/auth/tokens.ts';
+import { openDatabase } from '../../src/storage/database.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
+import { signIn } from './sign-in.ts';
 
 /**
  * A process that answers reads: the real node, and beside it, on ports of their own, a bare
@@ -44,8 +45,11 @@ async function main({ databaseUrl, redisUrl, customerId, paths }: ReadServerOpti
     logger: createLogger('info'),
   });
   const real = app.url ?? '';
-  const tokens = createTokens({ ...config.auth, now: Date.now });
-  const { token } = await tokens.issueAccess({ userId: customerId, role: 'user' });
+  await using database = openDatabase({
+    ...{ url: databaseUrl, connectionsMax: 1, onError: console.error },
+  });
+  const customer = { secret: config.auth.secret, users: [customerId], role: 'user' } as const;
+  const [token = ''] = await signIn(database, customer);
   const bodies = new Map<string, string>();
   for (const path of paths) {
     const answer = await fetch(real + path, { headers: { authorization: `Bearer ${token}` } });

@@ -1,12 +1,12 @@
 import { Redis } from 'ioredis';
 
 import { createActorSystem } from '../../src/actors/system.ts';
-import { createEndpoints } from '../../src/app/api.ts';
+import { createAccountSide } from '../../src/app/accounts.ts';
+import { createAccountPorts, createEndpoints } from '../../src/app/api.ts';
 import { createAgentClient } from '../../src/clients/agent/client.ts';
 import { createProxmoxClient } from '../../src/clients/proxmox/client.ts';
 import { createStripeClient } from '../../src/clients/stripe/client.ts';
 import { readConfig } from '../../src/config.ts';
-import { createTokens } from '../../src/http/auth/tokens.ts';
 import { describeApi } from '../../src/http/openapi.ts';
 import { API_VERSION } from '../../src/http/server.ts';
 import { createActorStore } from '../../src/storage/actor-store.ts';
@@ -41,11 +41,12 @@ export async function renderOpenApi(): Promise<string> {
   await using stripe = createStripeClient({ ...config.billing, now: () => 0 });
   const store = createActorStore(database.pool);
   const now = () => 0;
+  const redis = new Redis(config.redis.url, { lazyConnect: true });
   const endpoints = createEndpoints(
     {
       config,
       database,
-      redis: new Redis(config.redis.url, { lazyConnect: true }),
+      redis,
       proxmox,
       agents,
       edge: {
@@ -82,7 +83,7 @@ export async function renderOpenApi(): Promise<string> {
       journal: createJournalReader(database.pool),
       find: async () => null,
     },
-    createTokens({ ...config.auth, now }),
+    createAccountSide({ config, database, redis, now }, createAccountPorts({ database })),
   );
   return `${JSON.stringify(describeApi(endpoints, API_VERSION), null, 2)}\n`;
 }

@@ -3,7 +3,6 @@ import { readFile } from 'node:fs/promises';
 import type { Express } from 'express';
 
 import { createAskOperation } from '../http/ask-operation.ts';
-import { createTokens } from '../http/auth/tokens.ts';
 import { createInstanceCreation } from '../http/create-instance.ts';
 import { createContainerDeletion, type SightedContainer } from '../http/delete-container.ts';
 import { createEdgePlanning } from '../http/edge-plan.ts';
@@ -12,7 +11,6 @@ import { createEventHub, EVENT_LIMITS } from '../http/event-hub.ts';
 import { createEventTexts } from '../http/event-texts.ts';
 import { createHostPower } from '../http/host-power.ts';
 import { createMetricsRouter } from '../http/metrics.ts';
-import { authEndpoints } from '../http/routes/auth.ts';
 import { containerEndpoints } from '../http/routes/containers.ts';
 import { eventEndpoints } from '../http/routes/events.ts';
 import { gameEndpoints } from '../http/routes/game.ts';
@@ -25,10 +23,11 @@ import { createHttpApp } from '../http/server.ts';
 import { createServerTexts, type ServerTexts } from '../http/server-texts.ts';
 import { createWaiting } from '../http/wait.ts';
 import { readMarker } from '../machines/instance/marker.ts';
+import { createFindRoles } from '../storage/credentials.ts';
 import { createInstanceStore } from '../storage/instance-store.ts';
 import { createInstances } from '../storage/instances.ts';
 import { createOperations } from '../storage/operations.ts';
-import { createUsers } from '../storage/users.ts';
+import { type AccountPorts, type AccountSide, createAccountSide } from './accounts.ts';
 import { createBilling } from './billing.ts';
 import { createEdgeEndpoints } from './edge-endpoints.ts';
 import type { Foundation } from './foundation.ts';
@@ -40,18 +39,32 @@ import type { View } from './view.ts';
 /** The HTTP side of a node. */
 export async function createApi(foundation: Foundation, view: View): Promise<Express> {
   const problems = await readFile(new URL('../../docs/problems.md', import.meta.url), 'utf8');
-  const { config, logger, metrics, now } = foundation;
+  const { config, logger, metrics } = foundation;
   measureFleet(view.fleet, metrics);
-  const tokens = createTokens({ ...config.auth, now });
+  const accounts = createAccountSide(foundation, createAccountPorts(foundation));
   return createHttpApp({
-    endpoints: createEndpoints(foundation, view, tokens),
-    authenticate: tokens.authenticate,
-    corsOrigins: config.http.corsOrigins,
+    endpoints: createEndpoints(foundation, view, accounts),
+    authenticate: accounts.authenticate,
+    ...config.http,
     problems,
     logger,
     onRequest: metrics.observeRequest,
     metrics: createMetricsRouter(metrics, config.metrics.token),
   });
+}
+
+/** Nothing is billed, and mails wait for somebody to send them. */
+export function createAccountPorts({ database }: Pick<Foundation, 'database'>): AccountPorts {
+  return {
+    async queueMail({ key, kind, recipient, params }) {
+      await database.pool.query(
+        `INSERT INTO mail (key, kind, recipient, params, state) VALUES ($1, $2, $3, $4, 'queued')
+         ON CONFLICT (key) DO NOTHING`,
+        [key, kind, recipient, JSON.stringify(params)],
+      );
+    },
+    billingOf: async () => ({ status: 'none', suspendedAt: null, planName: null, planPrice: 0 }),
+  };
 }
 
 type EndpointParts = Pick<
@@ -85,7 +98,7 @@ const UNSEEN_MIN_MS = 30_000;
 export function createEndpoints(
   foundation: EndpointParts,
   view: View,
-  tokens: ReturnType<typeof createTokens>,
+  accounts: Pick<AccountSide, 'endpoints'>,
 ): readonly AnyEndpoint[] {
   const { config, database, redis, proxmox, actors, feed, relay, debts, vmids } = foundation;
   const { now, randomId, closing } = foundation;
@@ -139,7 +152,7 @@ export function createEndpoints(
       postgres: () => database.pool.query('SELECT 1'),
       redis: () => redis.ping(),
     }),
-    ...authEndpoints({ users: createUsers(database.prisma), tokens }),
+    ...accounts.endpoints,
     ...instanceEndpoints({ instances, fleet, texts, create, waiting }),
     // Before those of one server: `events` is not a VMID.
     ...eventEndpoints({ ...composeEvents(foundation, view, texts), instances }),
@@ -156,7 +169,7 @@ export function createEndpoints(
 }
 
 function composeEvents(
-  { config, now, closing }: Pick<Foundation, 'config' | 'now' | 'closing'>,
+  { config, database, now, closing }: Pick<Foundation, 'config' | 'database' | 'now' | 'closing'>,
   { fleet, find, journal, tail }: View,
   texts: ServerTexts,
 ) {
@@ -169,6 +182,7 @@ function composeEvents(
     fleet,
     texts,
     eventTexts,
+    findRoles: createFindRoles(database.pool),
     now,
     closing: closing.signal,
   });

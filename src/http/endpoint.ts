@@ -4,7 +4,7 @@ import { type Request, type RequestHandler, type Response, Router } from 'expres
 import { z } from 'zod';
 
 import { type ErrorCode, InvalidInputError } from '../errors.ts';
-import type { Authenticate, Principal } from './auth/principal.ts';
+import { type Authenticate, type Principal, requireScope } from './auth/principal.ts';
 import type { CheckedJson } from './json.ts';
 import { createJsonReader, createSignedReader } from './json-body.ts';
 import { type Answer, createRouteTable } from './route-table.ts';
@@ -29,8 +29,15 @@ interface Input<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType> {
     readonly ifNoneMatch: string | null;
     readonly waitS: number;
   };
+  readonly caller: Caller;
   /** Ends when the client has gone. */
   readonly signal: AbortSignal;
+}
+
+/** Where a request comes from: before TRUSTED_PROXIES, if there are any. */
+export interface Caller {
+  readonly ip: string;
+  readonly userAgent: string | null;
 }
 
 /** A header of the request, by its name. */
@@ -79,11 +86,14 @@ export interface PublicEndpoint<P extends z.ZodType, Q extends z.ZodType, B exte
 export interface UserEndpoint<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType>
   extends Endpoint<P, Q, B> {
   readonly isPublic: false;
+  /** Of the account itself: no API token is for this, whatever its scopes. */
+  readonly sessionOnly?: true;
   handle(input: Input<P, Q, B> & { readonly principal: Principal }): Promise<Reply>;
 }
 
 export interface AnyEndpoint extends Endpoint<z.ZodType, z.ZodType, z.ZodType> {
   readonly isPublic: boolean;
+  readonly sessionOnly?: true;
   handle(input: never): Promise<Reply>;
 }
 
@@ -152,12 +162,14 @@ export function createRouter(
 
 function createAnswer(definition: AnyEndpoint, authenticate: Authenticate): Answer {
   const { isPublic, gate, replies, operationId } = definition;
+  const scope = scopeOf(definition);
   const readInput = createInputReader(definition);
   const handle = definition.handle as (input: unknown) => Promise<Reply>;
   return async (request, response) => {
     const { authorization } = request.headers;
     if (gate) await gate.admit((name) => request.get(name));
     const principal = isPublic ? undefined : await authenticate(authorization);
+    if (principal) requireScope(principal, scope);
     const checked = await readInput(request, response);
     const reply = await handle(new CheckedInput(checked, principal, response));
     const schemaOfReply = replies[reply.status];
@@ -172,6 +184,10 @@ function createAnswer(definition: AnyEndpoint, authenticate: Authenticate): Answ
     response.end(text);
   };
 }
+
+/** What an API token must have been made for. */
+const scopeOf = ({ sessionOnly, method }: AnyEndpoint) =>
+  sessionOnly ? 'session' : method === 'get' ? 'read' : 'write';
 
 /** Reads and checks a request. After the token: a body that nobody may send is not read. */
 function createInputReader({ params, query, body, bodyMax, signedBy }: AnyEndpoint) {
@@ -192,6 +208,7 @@ function createInputReader({ params, query, body, bodyMax, signedBy }: AnyEndpoi
 }
 
 const JSON_TYPE = 'application/json; charset=utf-8';
+const USER_AGENT_MAX = 300;
 
 /** An object literal with a getter would be made by the runtime of V8, for every request anew. */
 class CheckedInput implements Input<z.ZodType, z.ZodType, z.ZodType> {
@@ -203,16 +220,22 @@ class CheckedInput implements Input<z.ZodType, z.ZodType, z.ZodType> {
   readonly #response: Response;
 
   constructor(
-    { params, query, body, headers }: Omit<Input<z.ZodType, z.ZodType, z.ZodType>, 'signal'>,
+    checked: Omit<Input<z.ZodType, z.ZodType, z.ZodType>, 'signal' | 'caller'>,
     principal: Principal | undefined,
     response: Response,
   ) {
-    this.params = params;
-    this.query = query;
-    this.body = body;
-    this.headers = headers;
+    this.params = checked.params;
+    this.query = checked.query;
+    this.body = checked.body;
+    this.headers = checked.headers;
     this.principal = principal;
     this.#response = response;
+  }
+
+  get caller(): Caller {
+    const { req } = this.#response;
+    const userAgent = req.headers['user-agent']?.slice(0, USER_AGENT_MAX) ?? null;
+    return { ip: req.ip ?? '', userAgent };
   }
 
   /** Made for those who look at it: most do not wait for anything. */

@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 
+import type { Principal } from './auth/principal.ts';
+
 /** What somebody may see, and wants to. null: everybody's, or all servers. */
 export interface Scope {
   readonly customerId: string | null;
@@ -15,8 +17,8 @@ const END_MAX_MS = 1_000;
 /** One open stream. */
 export interface EventClient {
   readonly scope: Scope;
-  /** Unix ms. */
-  readonly expiresAt: number;
+  /** As he was when the stream was opened. */
+  readonly principal: Principal;
   /** The last journal entry that it has been told of, or need not be. */
   cursor: number;
   isGone(): boolean;
@@ -31,18 +33,18 @@ export interface EventClient {
 
 export interface EventClientOptions {
   readonly scope: Scope;
-  readonly expiresAt: number;
+  readonly principal: Principal;
   readonly cursor: number;
   readonly response: ServerResponse;
   readonly bufferMax: number;
 }
 
 export function createEventClient(options: EventClientOptions): EventClient {
-  const { scope, expiresAt, cursor, response, bufferMax } = options;
+  const { scope, principal, cursor, response, bufferMax } = options;
   const isGone = () => response.destroyed || response.writableEnded;
   return {
     scope,
-    expiresAt,
+    principal,
     cursor,
     isGone,
     write(chunk) {

@@ -1,8 +1,10 @@
+import type { Roles } from '../storage/credentials.ts';
 import type { Fleet } from '../view/fleet.ts';
 import type { JournalEntry, JournalReader } from '../view/journal.ts';
 import type { Tail } from '../view/tail.ts';
 import { createAudience } from './audience.ts';
 import type { EventClient } from './event-client.ts';
+import { createPulse } from './event-pulse.ts';
 import { createReplay, type Replay } from './event-replay.ts';
 import type { EventTexts } from './event-texts.ts';
 import type { ServerTexts } from './server-texts.ts';
@@ -13,6 +15,8 @@ export interface EventLimits {
   /** Bytes that a client may leave unread. */
   readonly bufferMax: number;
   readonly heartbeatMs: number;
+  /** How often it is asked whether all who listen still may. */
+  readonly recheckMs: number;
   /** Changes of this time are written together. */
   readonly flushMs: number;
 }
@@ -21,6 +25,7 @@ export const EVENT_LIMITS: EventLimits = {
   behindMax: 10_000,
   bufferMax: 1_048_576,
   heartbeatMs: 15_000,
+  recheckMs: 5_000,
   flushMs: 50,
 };
 
@@ -31,6 +36,7 @@ export interface EventHubOptions {
   readonly texts: ServerTexts;
   readonly eventTexts: EventTexts;
   readonly limits: EventLimits;
+  readonly findRoles: (credentialIds: readonly string[], at: Date) => Promise<Roles>;
   readonly now: () => number;
   readonly closing: AbortSignal;
 }
@@ -52,15 +58,16 @@ const PAGE = 200;
  * has not taken yet, and that is limited.
  */
 export function createEventHub(options: EventHubOptions): EventHub {
-  const { tail, eventTexts, limits, now, closing } = options;
+  const { tail, eventTexts, limits, closing } = options;
   const audience = createAudience();
   let replay = createReplay(options);
   const clients = new Set<EventClient>();
+  // Only between two events: a client who is catching up may be in the middle of one.
+  const pulse = createPulse({ ...options, clients, beat: () => audience.tellAll(':\n\n') });
   let pending: JournalEntry[] = [];
   let seq = tail.seq();
   let flushedAt = Number.NEGATIVE_INFINITY;
   let flushing: NodeJS.Timeout | undefined;
-  let beating: NodeJS.Timeout | undefined;
   let flushed = Promise.withResolvers<void>();
 
   function flush(): void {
@@ -77,24 +84,16 @@ export function createEventHub(options: EventHubOptions): EventHub {
     flushed = Promise.withResolvers();
   }
 
-  function beat(): void {
-    for (const client of clients) if (client.expiresAt <= now()) client.end();
-    // Only between two events: a client who is catching up may be in the middle of one.
-    audience.tellAll(':\n\n');
-  }
-
   function enter(client: EventClient): void {
     clients.add(client);
     client.onGone(() => leave(client));
-    beating ??= setInterval(beat, limits.heartbeatMs).unref();
+    pulse.start();
   }
 
   function leave(client: EventClient): void {
     audience.leave(client);
     clients.delete(client);
-    if (clients.size > 0) return;
-    clearInterval(beating);
-    beating = undefined;
+    if (clients.size === 0) pulse.stop();
   }
 
   tail.subscribe({

@@ -49,9 +49,13 @@ const SECURITY = {
 const securityOf = ({ isPublic, gate }: AnyEndpoint) =>
   gate ? [{ [gate.scheme]: [] }] : isPublic ? [] : [{ bearer: [] }];
 
-/** Whatever has a schema can be sent something else, and whatever writes can find no database. */
-const problemsOf = ({ params, query, body, problems, method }: AnyEndpoint) => [
+/**
+ * Whatever has a schema can be sent something else, whatever writes can find no database, and
+ * whoever is signed in may be so by a token for something else.
+ */
+const problemsOf = ({ params, query, body, problems, method, isPublic }: AnyEndpoint) => [
   ...new Set<ErrorCode>([
+    ...(isPublic ? [] : (['scope_missing'] as const)),
     ...([params, query, body].every((one) => one === nothing) ? [] : (['invalid_input'] as const)),
     ...problems,
     ...(method === 'get' ? [] : (['unavailable'] as const)),

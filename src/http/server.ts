@@ -18,6 +18,8 @@ export interface HttpOptions extends FrameOptions {
   readonly endpoints: readonly AnyEndpoint[];
   readonly authenticate: Authenticate;
   readonly corsOrigins: readonly string[];
+  /** Whose X-Forwarded-For is believed; nobody's if it is left out. */
+  readonly trustedProxies?: string | undefined;
   /** docs/problems.md */
   readonly problems: string;
 }
@@ -38,11 +40,13 @@ export interface AnsweredRequest {
 }
 
 export function createHttpApp(options: HttpOptions): express.Express {
-  const { endpoints, authenticate, corsOrigins, problems } = options;
-  return createFrame(options, answerOrigins(corsOrigins), [
+  const { endpoints, authenticate, corsOrigins, problems, trustedProxies } = options;
+  const app = createFrame(options, answerOrigins(corsOrigins), [
     ...createRouter(endpoints, authenticate),
     createDocsRouter(describeApi(endpoints, API_VERSION), problems),
   ]);
+  if (trustedProxies !== undefined) app.set('trust proxy', trustedProxies);
+  return app;
 }
 
 /** For a process without API, which has metrics all the same. */

@@ -1,7 +1,10 @@
 import { UnavailableError } from '../errors.ts';
 
-/** SQLSTATE classes after which the same statement may succeed: connection, shutdown, conflict. */
-const TRANSIENT = /^(08|57P|53|40001|40P01|55P03|57014)/;
+/**
+ * SQLSTATE classes after which the same statement may succeed: connection, shutdown, conflict. And
+ * what Prisma calls them.
+ */
+const TRANSIENT = /^(08|57P|53|40001|40P01|55P03|57014|P1001|P1002|P1008|P1017|P2024|P2028|P2034)/;
 
 export function isConflict(error: unknown): boolean {
   const code = (error as { code?: string }).code;

@@ -35,7 +35,11 @@ test('a deletion repeated in the moment in which the first one ends is not answe
     randomId: () => 'r',
   });
 
-  const deletion = await remove(5001, { userId: 'c-1', role: 'user' }, true);
+  const deletion = await remove(
+    5001,
+    { userId: 'c-1', role: 'user', credentialId: 's-1', scopes: null },
+    true,
+  );
 
   expect(deletion).toEqual({ outcome: 'gone' });
   expect(released).toEqual(['5001-a']);

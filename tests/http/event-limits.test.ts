@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 
+import { createAuthentication } from '../../src/http/auth/authentication.ts';
 import { createTokens } from '../../src/http/auth/tokens.ts';
 import { createEventHub, EVENT_LIMITS, type EventLimits } from '../../src/http/event-hub.ts';
 import { createEventTexts } from '../../src/http/event-texts.ts';
@@ -18,6 +19,7 @@ import { createFleetWriter } from '../support/fleet-writer.ts';
 import { until } from '../support/until.ts';
 
 const OWNER = 'c-1';
+const SESSION = 's-1';
 
 /** The streams of a node with other limits, and a clock that the test may turn. */
 async function setUp(limits: Partial<EventLimits>) {
@@ -42,8 +44,27 @@ async function setUp(limits: Partial<EventLimits>) {
   const closing = new AbortController();
   const all = { ...EVENT_LIMITS, ...limits };
   const common = { journal, fleet, texts, limits: all };
-  const hub = createEventHub({ ...common, tail, eventTexts, now, closing: closing.signal });
-  const tokens = createTokens({ secret: 'x'.repeat(32), issuer: 'test', accessTtlS: 60, now });
+  const revoked = new Set<string>();
+  const findRoles = async (ids: readonly string[]) =>
+    new Map(ids.filter((id) => !revoked.has(id)).map((id) => [id, 'user' as const]));
+  const hub = createEventHub({
+    ...common,
+    tail,
+    eventTexts,
+    findRoles,
+    now,
+    closing: closing.signal,
+  });
+  const tokens = createTokens({
+    ...{ secret: 'x'.repeat(32), oldSecrets: [], issuer: 'test', now },
+    ...{ accessTtlS: 60, refreshTtlS: 60, ideTtlS: 60 },
+  });
+  const { authenticate } = createAuthentication({
+    tokens,
+    sessions: { findRole: async () => 'user' },
+    apiTokens: { find: async () => null },
+    now,
+  });
   const find = createFind({ fleet, rows, upgrade: upgrade as never });
   const listening = opened.use(
     await listen(
@@ -54,7 +75,7 @@ async function setUp(limits: Partial<EventLimits>) {
           find,
           instances: { listArchived: async () => [] },
         }),
-        authenticate: tokens.authenticate,
+        authenticate,
         corsOrigins: [],
         problems: '',
         logger: createLogger('silent'),
@@ -63,10 +84,11 @@ async function setUp(limits: Partial<EventLimits>) {
     ),
   );
   opened.defer(() => closing.abort());
-  const { token } = await tokens.issueAccess({ userId: OWNER, role: 'user' });
+  const { token } = await tokens.issueAccess({ userId: OWNER, sid: SESSION });
   const end = opened.move();
   return {
     clock,
+    revoke: () => revoked.add(SESSION),
     writer: createFleetWriter(database),
     open: (lastEventId?: number) =>
       openEventStream(listening.url, { token, ...(lastEventId !== undefined && { lastEventId }) }),
@@ -119,6 +141,19 @@ test('a silent stream shows now and then that it is alive, and ends with its tok
   await until(() => stream.text().split(':\n\n').length > 3, { what: 'three heartbeats' });
   const before = stream.hasEnded();
   t.clock.offsetMs = 61_000;
+  await until(stream.hasEnded, { what: 'the stream to end' });
+
+  expect(before).toBe(false);
+});
+
+test('a stream ends when whoever has opened it is signed out', async () => {
+  await using t = await setUp({ recheckMs: 20 });
+  await t.writer.create([{ vmid: 5001, customerId: OWNER }]);
+  const stream = await t.open(0);
+  await stream.waitFor(1);
+
+  const before = stream.hasEnded();
+  t.revoke();
   await until(stream.hasEnded, { what: 'the stream to end' });
 
   expect(before).toBe(false);

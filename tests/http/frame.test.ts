@@ -5,6 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 
+import { createAuthentication } from '../../src/http/auth/authentication.ts';
 import { createTokens } from '../../src/http/auth/tokens.ts';
 import { type AnyEndpoint, nothing, publicEndpoint } from '../../src/http/endpoint.ts';
 import { type AnsweredRequest, createHttpApp, listen } from '../../src/http/server.ts';
@@ -204,13 +205,17 @@ describe('a body', () => {
 test('a verified token is believed until its end and not a moment longer', async () => {
   const clock = { ms: 1_000_000 };
   const tokens = createTokens({
-    secret: 'x'.repeat(32),
-    issuer: 'test',
-    accessTtlS: 3,
+    ...{ secret: 'x'.repeat(32), oldSecrets: [], issuer: 'test', now: () => clock.ms },
+    ...{ accessTtlS: 3, refreshTtlS: 3, ideTtlS: 3 },
+  });
+  const { authenticate } = createAuthentication({
+    tokens,
+    sessions: { findRole: async () => 'user' },
+    apiTokens: { find: async () => null },
     now: () => clock.ms,
   });
-  const { token } = await tokens.issueAccess({ userId: 'u-1', role: 'user' });
-  const ask = () => tokens.authenticate(`Bearer ${token}`);
+  const { token } = await tokens.issueAccess({ userId: 'u-1', sid: 's-1' });
+  const ask = () => authenticate(`Bearer ${token}`);
 
   expect(await ask()).toMatchObject({ userId: 'u-1' });
   clock.ms += 2_999;

@@ -12,9 +12,10 @@ import { readConfig } from '../../src/config.ts';
 import { hashPassword } from '../../src/http/auth/passwords.ts';
 import { createUsers } from '../../src/storage/users.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
+import { PASSWORD } from './accounts.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
+import { openTestLog } from './test-log.ts';
 
-export const PASSWORD = 'correct horse';
 export const ALICE = 'u-alice';
 export const BOB = 'u-bob';
 export const ADMIN = 'u-admin';
@@ -41,6 +42,8 @@ export interface TestApp extends AsyncDisposable {
   readonly proxmox: Proxmox;
   readonly database: TestDatabase;
   readonly environment: Readonly<Record<string, string>>;
+  /** From now on no log may hold this. */
+  keepSecret(secret: string): void;
   readonly anonymous: Client;
   signIn(userId: string): Promise<Client>;
   /** Another node in the same world. */
@@ -80,7 +83,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   const prefix = `t${randomBytes(6).toString('hex')}`;
   const environment = {
     PORT: '0',
-    LOG_LEVEL: 'fatal',
+    LOG_LEVEL: 'debug',
     DATABASE_URL: database.url,
     DATABASE_CONNECTIONS_MAX: '8',
     REDIS_URL: inject('redisUrl'),
@@ -97,9 +100,10 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     ...options.environment,
   };
   await createAccounts(database);
+  const log = openTestLog(prefix, environment);
   const startNode = (more: Readonly<Record<string, string>> = {}) => {
     const config = readConfig({ ...environment, ...more });
-    return startApp({ config, logger: createLogger(config.log.level) });
+    return startApp({ config, logger: createLogger(config.log.level, log.output) });
   };
   const app = opened.use(await startNode());
   const url = app.url ?? '';
@@ -109,6 +113,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     proxmox,
     database,
     environment,
+    keepSecret: log.keepSecret,
     startNode,
     anonymous: createClient(url, ''),
     signIn: (userId) => signIn(url, userId),

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -8,12 +8,15 @@ import type { TestProject } from 'vitest/node';
 import { startPostgres } from '../../lab/services/postgres.ts';
 import { startRedis } from '../../lab/services/redis.ts';
 import { applyMigrations } from '../../src/storage/migrations.ts';
+import { PASSWORD } from './accounts.ts';
+import { scanLogs } from './log-scan.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
     databaseUrl: string;
     templateDatabase: string;
     redisUrl: string;
+    logFolder: string;
   }
 }
 
@@ -43,6 +46,9 @@ export async function setup(project: TestProject) {
   project.provide('databaseUrl', postgres.url);
   project.provide('templateDatabase', templateDatabase);
   project.provide('redisUrl', redis.url);
+  const logFolder = join(folder, 'logs');
+  await mkdir(logFolder);
+  project.provide('logFolder', logFolder);
 
   return async () => {
     await onServer(postgres.url, (client) =>
@@ -50,7 +56,9 @@ export async function setup(project: TestProject) {
     );
     await redis[Symbol.asyncDispose]();
     await postgres[Symbol.asyncDispose]();
+    const { findings } = await scanLogs(logFolder, [PASSWORD]);
     await rm(folder, { recursive: true, force: true });
+    if (findings.length > 0) throw new Error(`secrets in the logs:\n${findings.join('\n')}`);
   };
 }
 

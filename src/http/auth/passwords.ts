@@ -1,6 +1,8 @@
 import { type Argon2Parameters, argon2, randomBytes, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 
+import { UnavailableError } from '../../errors.ts';
+
 const derive = promisify(argon2) as (
   algorithm: 'argon2id',
   parameters: Argon2Parameters,
@@ -44,4 +46,43 @@ export async function verifyPassword(password: string, hash: string | null): Pro
     parallelism: Number(parallelism),
   });
   return timingSafeEqual(actual, expected) && hash !== null;
+}
+
+export interface Passwords {
+  hash(password: string): Promise<string>;
+  verify(password: string, hash: string | null): Promise<boolean>;
+}
+
+/** 38 MiB of memory, and half of the threads that files and names are looked up with. */
+const IN_FLIGHT_MAX = 2;
+/** Some seconds of work. */
+const WAITING_MAX = 100;
+
+/** A crowd that signs in waits for its turn: it must not take the memory of everybody else. */
+export function createPasswords(
+  derivations: Passwords = { hash: hashPassword, verify: verifyPassword },
+): Passwords {
+  const waiting: (() => void)[] = [];
+  let inFlight = 0;
+
+  async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    if (waiting.length >= WAITING_MAX) {
+      throw new UnavailableError('too many people are signing in at this moment');
+    }
+    if (inFlight >= IN_FLIGHT_MAX) await new Promise<void>((resolve) => waiting.push(resolve));
+    else inFlight += 1;
+    try {
+      return await work();
+    } finally {
+      // Whoever is next takes over this turn.
+      const next = waiting.shift();
+      if (next) next();
+      else inFlight -= 1;
+    }
+  }
+
+  return {
+    hash: (password) => inTurn(() => derivations.hash(password)),
+    verify: (password, hash) => inTurn(() => derivations.verify(password, hash)),
+  };
 }

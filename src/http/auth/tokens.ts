@@ -1,84 +1,129 @@
-import { errors, jwtVerify, SignJWT } from 'jose';
-import { LRUCache } from 'lru-cache';
+import { createHash } from 'node:crypto';
+
+import { errors, type JWTHeaderParameters, jwtVerify, SignJWT } from 'jose';
 import { z } from 'zod';
 
 import { ControlPlaneError } from '../../errors.ts';
-import type { Authenticate, Principal } from './principal.ts';
 
 const ALGORITHM = 'HS256';
-const ACCESS_AUDIENCE = 'zpack:access';
-
-/** A verified token is believed this long without verifying it again, and never past its end. */
-const CACHE_MS = 5_000;
+const KID_LENGTH = 12;
 
 export interface TokenOptions {
   readonly secret: string;
+  /** Keys that signed before. Each verifies until its end (Unix ms). */
+  readonly oldSecrets: readonly { readonly secret: string; readonly until: number }[];
   readonly issuer: string;
   readonly accessTtlS: number;
+  readonly refreshTtlS: number;
+  readonly ideTtlS: number;
   readonly now: () => number;
 }
 
+/** Each kind has an audience of its own, so none is taken for another. */
+const KINDS = {
+  access: { audience: 'zpack:access', claims: z.object({ sid: z.string() }) },
+  refresh: { audience: 'zpack:refresh', claims: z.object({ sid: z.string(), jti: z.string() }) },
+  ide: { audience: 'zpack:ide', claims: z.object({ vmid: z.number().int() }) },
+} as const;
+type Kind = keyof typeof KINDS;
+type Claims<K extends Kind> = z.output<(typeof KINDS)[K]['claims']>;
+
+type Verified<K extends Kind> = Claims<K> & {
+  readonly userId: string;
+  /** Unix ms. */
+  readonly expiresAt: number;
+};
+
+export interface IssuedToken {
+  readonly token: string;
+  /** Seconds. */
+  readonly expiresIn: number;
+}
+
+type Issue<K extends Kind> = (subject: Claims<K> & { userId: string }) => Promise<IssuedToken>;
+/** @throws ControlPlaneError `unauthenticated` */
+type Verify<K extends Kind> = (token: string) => Promise<Verified<K>>;
+
 export interface Tokens {
-  issueAccess(principal: Principal): Promise<{ token: string; expiresIn: number }>;
-  readonly authenticate: Authenticate;
+  readonly issueAccess: Issue<'access'>;
+  readonly issueRefresh: Issue<'refresh'>;
+  /** Opens the IDE of one container. */
+  readonly issueIde: Issue<'ide'>;
+  readonly verifyAccess: Verify<'access'>;
+  readonly verifyRefresh: Verify<'refresh'>;
+  readonly verifyIde: Verify<'ide'>;
 }
 
-interface Verified {
-  readonly principal: Principal;
-  readonly untilMs: number;
-}
+const always = z.object({ sub: z.string(), exp: z.number() });
 
-const claims = z.object({ sub: z.string(), role: z.enum(['user', 'admin']), exp: z.number() });
+/**
+ * JSON Web Tokens with one algorithm, one issuer and an audience for each kind: nothing else
+ * verifies. `kid` names the key, so that keys can be changed while tokens of the old one live.
+ */
+export function createTokens(options: TokenOptions): Tokens {
+  const { secret, oldSecrets, issuer, accessTtlS, refreshTtlS, ideTtlS, now } = options;
+  const keys = new Map<string, { readonly key: Uint8Array; readonly until: number }>();
+  for (const old of [...oldSecrets, { secret, until: Number.POSITIVE_INFINITY }]) {
+    keys.set(kidOf(old.secret), { key: keyOf(old.secret), until: old.until });
+  }
+  const header = { alg: ALGORITHM, kid: kidOf(secret) };
+  const signingKey = keyOf(secret);
 
-/** JSON Web Tokens with one algorithm, one issuer and one audience: nothing else verifies. */
-export function createTokens({ secret, issuer, accessTtlS, now }: TokenOptions): Tokens {
-  const key = new TextEncoder().encode(secret);
-  const verified = new LRUCache<string, Verified>({ max: 5_000 });
+  function findKey({ kid = '' }: Partial<JWTHeaderParameters>): Uint8Array {
+    const found = keys.get(kid);
+    if (found && now() < found.until) return found.key;
+    throw new errors.JWKSNoMatchingKey();
+  }
 
-  async function verify(token: string): Promise<Principal & { expiresAt: number }> {
-    const options = {
-      algorithms: [ALGORITHM],
-      issuer,
-      audience: ACCESS_AUDIENCE,
-      currentDate: new Date(now()),
+  function issuing<K extends Kind>(kind: K, ttlS: number): Issue<K> {
+    const { audience, claims } = KINDS[kind];
+    return async ({ userId, ...subject }) => {
+      const issuedAt = Math.floor(now() / 1000);
+      const token = await new SignJWT(claims.parse(subject))
+        .setProtectedHeader(header)
+        .setSubject(userId)
+        .setIssuer(issuer)
+        .setAudience(audience)
+        .setIssuedAt(issuedAt)
+        .setExpirationTime(issuedAt + ttlS)
+        .sign(signingKey);
+      return { token, expiresIn: ttlS };
     };
-    try {
-      const { payload } = await jwtVerify(token, key, options);
-      const { sub, role, exp } = claims.parse(payload);
-      return { userId: sub, role, expiresAt: exp * 1000 };
-    } catch (cause) {
-      if (cause instanceof errors.JOSEError || cause instanceof z.ZodError) throw refused(cause);
-      throw cause;
-    }
+  }
+
+  function verifying<K extends Kind>(kind: K): Verify<K> {
+    const { audience, claims } = KINDS[kind];
+    const ofKind = claims.extend(always.shape);
+    return async (token) => {
+      const currentDate = new Date(now());
+      const expected = { algorithms: [ALGORITHM], issuer, audience, currentDate };
+      try {
+        const { payload } = await jwtVerify(token, findKey, expected);
+        const { sub: userId, exp, ...rest } = ofKind.parse(payload);
+        return { ...rest, userId, expiresAt: exp * 1000 } as unknown as Verified<K>;
+      } catch (cause) {
+        if (cause instanceof errors.JOSEError || cause instanceof z.ZodError) throw refused(cause);
+        throw cause;
+      }
+    };
   }
 
   return {
-    async issueAccess({ userId, role }) {
-      const issuedAt = Math.floor(now() / 1000);
-      const token = await new SignJWT({ role })
-        .setProtectedHeader({ alg: ALGORITHM })
-        .setSubject(userId)
-        .setIssuer(issuer)
-        .setAudience(ACCESS_AUDIENCE)
-        .setIssuedAt(issuedAt)
-        .setExpirationTime(issuedAt + accessTtlS)
-        .sign(key);
-      return { token, expiresIn: accessTtlS };
-    },
-    async authenticate(authorization = '') {
-      const known = verified.get(authorization);
-      if (known && now() < known.untilMs) return known.principal;
-      const token = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/.exec(authorization)?.[1];
-      if (!token) throw refused();
-      const principal = await verify(token);
-      const untilMs = Math.min(now() + CACHE_MS, principal.expiresAt);
-      verified.set(authorization, { principal, untilMs });
-      return principal;
-    },
+    issueAccess: issuing('access', accessTtlS),
+    issueRefresh: issuing('refresh', refreshTtlS),
+    issueIde: issuing('ide', ideTtlS),
+    verifyAccess: verifying('access'),
+    verifyRefresh: verifying('refresh'),
+    verifyIde: verifying('ide'),
   };
 }
 
+const keyOf = (secret: string) => new TextEncoder().encode(secret);
+
+const kidOf = (secret: string) =>
+  createHash('sha256').update(secret).digest('base64url').slice(0, KID_LENGTH);
+
 /** The cause of a refusal stays with us: it names no secret, but helps whoever guesses. */
-function refused(cause?: unknown): ControlPlaneError {
+export function refused(cause?: unknown): ControlPlaneError {
   return new ControlPlaneError('unauthenticated', 'a valid access token is required', { cause });
 }

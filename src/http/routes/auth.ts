@@ -1,84 +1,113 @@
 import { z } from 'zod';
 
-import { ControlPlaneError } from '../../errors.ts';
-import type { User, Users } from '../../storage/users.ts';
-import { verifyPassword } from '../auth/passwords.ts';
-import type { Tokens } from '../auth/tokens.ts';
+import type { Sessions } from '../../storage/sessions.ts';
+import { accountView, type BillingOf, viewAccount } from '../account-view.ts';
+import { ownEntry } from '../auth/audit-entry.ts';
+import type { Authentication } from '../auth/authentication.ts';
+import { anyPassword, newPassword } from '../auth/password-rules.ts';
+import { sessionOf } from '../auth/principal.ts';
+import type { SignedIn, SignIn } from '../auth/sign-in.ts';
 import { type AnyEndpoint, endpoint, nothing, publicEndpoint } from '../endpoint.ts';
+import { nameFields } from './account.ts';
 
-const userView = z
-  .object({
-    id: z.string(),
-    email: z.string(),
-    username: z.string(),
-    displayName: z.string().nullable(),
-    role: z.enum(['user', 'admin']),
-  })
-  .meta({ id: 'User' });
+export interface AuthDependencies {
+  readonly signIn: SignIn;
+  readonly sessions: Pick<Sessions, 'revoke'>;
+  readonly authentication: Authentication;
+  readonly billingOf: BillingOf;
+  readonly now: () => number;
+}
 
-const session = z
+const sessionView = z
   .object({
     token: z.string().describe('The access token, under the name that existing clients read'),
     accessToken: z.string(),
-    expiresIn: z.number().int().describe('Seconds'),
-    user: userView,
+    refreshToken: z.string().describe('Good for one use, by which it is replaced'),
+    expiresIn: z.number().int().describe('Of the access token, in seconds'),
+    user: accountView,
   })
   .meta({ id: 'Session' });
 
-const view = ({ id, email, username, displayName, role }: User) => ({
-  id,
-  email,
-  username,
-  displayName,
-  role,
+const registration = z.object({
+  email: z.email().max(254),
+  username: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{2,31}$/, 'expected 3 to 32 of A–Z, a–z, 0–9, . _ and -'),
+  password: newPassword,
+  ...nameFields,
 });
 
-export function authEndpoints({
-  users,
-  tokens,
-}: {
-  readonly users: Pick<Users, 'findById' | 'findByIdentifier'>;
-  readonly tokens: Tokens;
-}): readonly AnyEndpoint[] {
+const base = { tag: 'auth', method: 'post', params: nothing, query: nothing } as const;
+
+export function authEndpoints(dependencies: AuthDependencies): readonly AnyEndpoint[] {
+  const { signIn, billingOf } = dependencies;
+
+  async function toBody({ user, accessToken, refreshToken, expiresIn }: SignedIn) {
+    const account = viewAccount(user, await billingOf(user.id));
+    return { token: accessToken, accessToken, refreshToken, expiresIn, user: account };
+  }
+
   return [
     publicEndpoint({
+      ...base,
+      operationId: 'register',
+      summary: 'Open an account, and sign in',
+      path: '/api/auth/register',
+      body: registration,
+      replies: { 201: sessionView },
+      problems: ['invalid_input', 'account_exists', 'limit_exceeded'],
+      handle: async ({ body, caller }) => ({
+        status: 201,
+        body: await toBody(await signIn.register(body, caller)),
+      }),
+    }),
+    publicEndpoint({
+      ...base,
       operationId: 'login',
       summary: 'Sign in with e-mail or username',
-      tag: 'auth',
-      method: 'post',
       path: '/api/auth/login',
-      params: nothing,
-      query: nothing,
-      body: z.object({ identifier: z.string().min(1), password: z.string().min(1).max(1024) }),
-      replies: { 200: session },
+      body: z.object({ identifier: z.string().min(1).max(254), password: anyPassword }),
+      replies: { 200: sessionView },
+      problems: ['invalid_input', 'unauthenticated', 'limit_exceeded'],
+      handle: async ({ body, caller }) => ({
+        status: 200,
+        body: await toBody(await signIn.login(body, caller)),
+      }),
+    }),
+    publicEndpoint({
+      ...base,
+      operationId: 'refresh',
+      summary: 'Go on being signed in: two new tokens for a refresh token, which ends by that',
+      path: '/api/auth/refresh',
+      body: z.object({ refreshToken: z.string().min(1).max(2_048) }),
+      replies: { 200: sessionView },
       problems: ['invalid_input', 'unauthenticated'],
-      async handle({ body }) {
-        const user = await users.findByIdentifier(body.identifier);
-        const isRight = await verifyPassword(body.password, user?.passwordHash ?? null);
-        if (!user || !isRight) {
-          throw new ControlPlaneError('unauthenticated', 'unknown account or wrong password');
-        }
-        const principal = { userId: user.id, role: user.role };
-        const { token, expiresIn } = await tokens.issueAccess(principal);
-        return { status: 200, body: { token, accessToken: token, expiresIn, user: view(user) } };
-      },
+      handle: async ({ body, caller }) => ({
+        status: 200,
+        body: await toBody(await signIn.refresh(body.refreshToken, caller)),
+      }),
     }),
-    endpoint({
-      operationId: 'getMe',
-      summary: 'Who am I?',
-      tag: 'auth',
-      method: 'get',
-      path: '/api/auth/me',
-      params: nothing,
-      query: nothing,
-      body: nothing,
-      replies: { 200: z.object({ user: userView }) },
-      problems: ['unauthenticated'],
-      async handle({ principal }) {
-        const user = await users.findById(principal.userId);
-        if (!user) throw new ControlPlaneError('unauthenticated', 'this account is gone');
-        return { status: 200, body: { user: view(user) } };
-      },
-    }),
+    logoutEndpoint(dependencies),
   ];
+}
+
+function logoutEndpoint({ sessions, authentication, now }: AuthDependencies): AnyEndpoint {
+  return endpoint({
+    ...base,
+    operationId: 'logout',
+    summary: 'End this sign-in, with all of its tokens',
+    path: '/api/auth/logout',
+    body: nothing,
+    sessionOnly: true,
+    replies: { 200: z.object({ ok: z.literal(true) }) },
+    problems: ['unauthenticated'],
+    async handle({ principal, caller }) {
+      const [{ userId }, id] = [principal, sessionOf(principal)];
+      const one = { id, userId, at: new Date(now()) };
+      const audit = ownEntry('session.closed', userId, caller, { sessionId: id });
+      await sessions.revoke(one, { revokedFor: 'logout', audit });
+      authentication.forget(userId);
+      return { status: 200, body: { ok: true } };
+    },
+  });
 }

@@ -95,7 +95,7 @@ function readLast(fromQuery: number | undefined, header: string | null): number 
 async function open(
   scope: Scope,
   last: number | null,
-  { expiresAt = Number.POSITIVE_INFINITY }: Principal,
+  principal: Principal,
   { hub, limits, journal }: EventDependencies,
 ): Promise<Reply> {
   if (last !== null) await requireResumable(last, hub, limits, journal);
@@ -105,7 +105,7 @@ async function open(
     headers: HEADERS,
     stream(response) {
       const cursor = last ?? hub.seq();
-      const client = createEventClient({ scope, expiresAt, cursor, response, bufferMax });
+      const client = createEventClient({ scope, principal, cursor, response, bufferMax });
       client.write(`retry: ${RETRY_MS.min + Math.floor(Math.random() * RETRY_MS.spread)}\n\n`);
       // Whatever goes wrong on the way, the client comes back with the last id it has got.
       hub.serve(client, { isNew: last === null }).catch(client.end);

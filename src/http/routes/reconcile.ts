@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 import { ControlPlaneError, UnavailableError } from '../../errors.ts';
 import type { ReconcileReport } from '../../storage/reconcile-report.ts';
-import type { Principal } from '../auth/principal.ts';
+import { type Principal, requireScope } from '../auth/principal.ts';
 import { type AnyEndpoint, endpoint, nothing } from '../endpoint.ts';
 import { reconcileView } from '../reconcile-view.ts';
 
@@ -18,8 +18,10 @@ export interface ReconcileEndpointDependencies {
   readonly onError: (error: unknown) => void;
 }
 
-export function requireAdmin({ role }: Principal): void {
-  if (role !== 'admin') throw new ControlPlaneError('forbidden', 'this is for administrators');
+export function requireAdmin(principal: Principal): void {
+  requireScope(principal, 'admin');
+  if (principal.role !== 'admin')
+    throw new ControlPlaneError('forbidden', 'this is for administrators');
 }
 
 const base = {

@@ -243,6 +243,7 @@ export const UserScalarFieldEnum = {
   id: 'id',
   email: 'email',
   username: 'username',
+  usernameKey: 'usernameKey',
   firstName: 'firstName',
   lastName: 'lastName',
   displayName: 'displayName',

@@ -1,0 +1,29 @@
+import type { Caller } from '../endpoint.ts';
+import { callerOf, type Limits } from './limits.ts';
+
+export interface Attempt {
+  readonly caller: Caller;
+  /** null: nobody knows whose account it is, and it is counted by the name that was given. */
+  readonly userId: string | null;
+  readonly name: string;
+}
+
+/**
+ * Guesses at a password: each is counted before it is checked, so that many at the same moment
+ * are not one. What was right does not count.
+ */
+export type CheckAttempt = (attempt: Attempt, isRight: () => Promise<boolean>) => Promise<boolean>;
+
+export function createAttempts({ signIns }: Pick<Limits, 'signIns'>): CheckAttempt {
+  const { ofAccount, ofCaller } = signIns;
+  return async ({ caller, userId, name }, check) => {
+    const who = { ip: caller.ip, subjectId: userId };
+    const account = userId === null ? `name ${name.toLowerCase()}` : `user ${userId}`;
+    const place = callerOf(caller.ip);
+    await ofCaller.take(place, who);
+    await ofAccount.take(account, who);
+    const isRight = await check();
+    if (isRight) await Promise.all([ofAccount.reset(account), ofCaller.giveBack(place)]);
+    return isRight;
+  };
+}

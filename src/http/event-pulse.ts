@@ -1,0 +1,51 @@
+import type { Roles } from '../storage/credentials.ts';
+import type { EventClient } from './event-client.ts';
+
+export interface PulseOptions {
+  readonly clients: ReadonlySet<EventClient>;
+  readonly limits: { readonly heartbeatMs: number; readonly recheckMs: number };
+  readonly findRoles: (credentialIds: readonly string[], at: Date) => Promise<Roles>;
+  /** Shows everybody that the stream is alive. */
+  readonly beat: () => void;
+  readonly now: () => number;
+}
+
+/** Keeps streams alive, and ends those whose tokens have ended or do not count any more. */
+export function createPulse({ clients, limits, findRoles, beat, now }: PulseOptions) {
+  let timers: readonly NodeJS.Timeout[] = [];
+
+  function endExpired(): void {
+    for (const client of clients) {
+      const { expiresAt } = client.principal;
+      if (expiresAt !== undefined && expiresAt <= now()) client.end();
+    }
+  }
+
+  /** Whoever has been signed out, or has another role, comes back as what he is now. */
+  async function endRevoked(): Promise<void> {
+    const asked = [...clients];
+    const ids = new Set(asked.map(({ principal }) => principal.credentialId));
+    const roles = await findRoles([...ids], new Date(now()));
+    for (const client of asked) {
+      const { credentialId, role } = client.principal;
+      if (roles.get(credentialId) !== role) client.end();
+    }
+  }
+
+  return {
+    start(): void {
+      if (timers.length > 0) return;
+      const beating = setInterval(() => {
+        endExpired();
+        beat();
+      }, limits.heartbeatMs);
+      // While the database does not answer nobody can be signed out.
+      const rechecking = setInterval(() => void endRevoked().catch(() => {}), limits.recheckMs);
+      timers = [beating.unref(), rechecking.unref()];
+    },
+    stop(): void {
+      for (const timer of timers) clearInterval(timer);
+      timers = [];
+    },
+  };
+}
