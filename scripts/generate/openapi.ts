@@ -2,7 +2,8 @@ import { Redis } from 'ioredis';
 
 import { createActorSystem } from '../../src/actors/system.ts';
 import { createAccountSide } from '../../src/app/accounts.ts';
-import { createAccountPorts, createEndpoints } from '../../src/app/api.ts';
+import { createEndpoints } from '../../src/app/api.ts';
+import { createBilling } from '../../src/app/billing.ts';
 import { createAgentClient } from '../../src/clients/agent/client.ts';
 import { createProxmoxClient } from '../../src/clients/proxmox/client.ts';
 import { createStripeClient } from '../../src/clients/stripe/client.ts';
@@ -42,33 +43,39 @@ export async function renderOpenApi(): Promise<string> {
   const store = createActorStore(database.pool);
   const now = () => 0;
   const redis = new Redis(config.redis.url, { lazyConnect: true });
-  const endpoints = createEndpoints(
-    {
-      config,
-      database,
-      redis,
-      proxmox,
-      agents,
-      edge: {
-        internalDns: undefined,
-        publicDns: undefined,
-        opnsense: undefined,
-        velocity: undefined,
-      },
-      actors: createActorSystem({ store, definitions: {}, now, nodeId: 'docs' }),
-      feed: { publish: () => {}, subscribe: () => () => {} },
-      relay: { announce: () => {}, enqueue: async () => {}, sweepSoon: () => {} },
-      mails: createMails(database.pool),
-      sendMail: async () => {},
-      stripe,
-      debts: createDebts(database.prisma),
-      ports: createEdgePorts(database.pool),
-      vmids: createVmids(database.pool),
-      now,
-      randomId: () => '',
-      closing: new AbortController(),
-      logger: createLogger('silent'),
+  const parts = {
+    config,
+    database,
+    redis,
+    proxmox,
+    agents,
+    edge: {
+      internalDns: undefined,
+      publicDns: undefined,
+      opnsense: undefined,
+      velocity: undefined,
     },
+    actors: createActorSystem({ store, definitions: {}, now, nodeId: 'docs' }),
+    feed: { publish: () => {}, subscribe: () => () => {} },
+    relay: { announce: () => {}, enqueue: async () => {}, sweepSoon: () => {} },
+    mails: createMails(database.pool),
+    sendMail: async () => {},
+    stripe,
+    debts: createDebts(database.prisma),
+    ports: createEdgePorts(database.pool),
+    vmids: createVmids(database.pool),
+    now,
+    randomId: () => '',
+    closing: new AbortController(),
+    logger: createLogger('silent'),
+  };
+  const billing = createBilling(parts);
+  const accounts = createAccountSide(parts, {
+    queueMail: parts.sendMail,
+    billingOf: billing.summaryOf,
+  });
+  const endpoints = createEndpoints(
+    parts,
     {
       fleet: createFleet(),
       live: createLive(),
@@ -83,7 +90,7 @@ export async function renderOpenApi(): Promise<string> {
       journal: createJournalReader(database.pool),
       find: async () => null,
     },
-    createAccountSide({ config, database, redis, now }, createAccountPorts({ database })),
+    { accounts, billing },
   );
   return `${JSON.stringify(describeApi(endpoints, API_VERSION), null, 2)}\n`;
 }

@@ -27,8 +27,8 @@ import { createFindRoles } from '../storage/credentials.ts';
 import { createInstanceStore } from '../storage/instance-store.ts';
 import { createInstances } from '../storage/instances.ts';
 import { createOperations } from '../storage/operations.ts';
-import { type AccountPorts, type AccountSide, createAccountSide } from './accounts.ts';
-import { createBilling } from './billing.ts';
+import { type AccountSide, createAccountSide } from './accounts.ts';
+import { type Billing, createBilling } from './billing.ts';
 import { createEdgeEndpoints } from './edge-endpoints.ts';
 import type { Foundation } from './foundation.ts';
 import { createInsightEndpoints } from './insight.ts';
@@ -41,9 +41,13 @@ export async function createApi(foundation: Foundation, view: View): Promise<Exp
   const problems = await readFile(new URL('../../docs/problems.md', import.meta.url), 'utf8');
   const { config, logger, metrics } = foundation;
   measureFleet(view.fleet, metrics);
-  const accounts = createAccountSide(foundation, createAccountPorts(foundation));
+  const billing = createBilling(foundation);
+  const accounts = createAccountSide(foundation, {
+    queueMail: foundation.sendMail,
+    billingOf: billing.summaryOf,
+  });
   return createHttpApp({
-    endpoints: createEndpoints(foundation, view, accounts),
+    endpoints: createEndpoints(foundation, view, { accounts, billing }),
     authenticate: accounts.authenticate,
     ...config.http,
     problems,
@@ -53,18 +57,9 @@ export async function createApi(foundation: Foundation, view: View): Promise<Exp
   });
 }
 
-/** Nothing is billed, and mails wait for somebody to send them. */
-export function createAccountPorts({ database }: Pick<Foundation, 'database'>): AccountPorts {
-  return {
-    async queueMail({ key, kind, recipient, params }) {
-      await database.pool.query(
-        `INSERT INTO mail (key, kind, recipient, params, state) VALUES ($1, $2, $3, $4, 'queued')
-         ON CONFLICT (key) DO NOTHING`,
-        [key, kind, recipient, JSON.stringify(params)],
-      );
-    },
-    billingOf: async () => ({ status: 'none', suspendedAt: null, planName: null, planPrice: 0 }),
-  };
+interface Sides {
+  readonly accounts: Pick<AccountSide, 'endpoints'>;
+  readonly billing: Pick<Billing, 'allowanceOf' | 'endpoints'>;
 }
 
 type EndpointParts = Pick<
@@ -80,7 +75,6 @@ type EndpointParts = Pick<
   | 'relay'
   | 'mails'
   | 'sendMail'
-  | 'stripe'
   | 'debts'
   | 'vmids'
   | 'ports'
@@ -98,7 +92,7 @@ const UNSEEN_MIN_MS = 30_000;
 export function createEndpoints(
   foundation: EndpointParts,
   view: View,
-  accounts: Pick<AccountSide, 'endpoints'>,
+  { accounts, billing }: Sides,
 ): readonly AnyEndpoint[] {
   const { config, database, redis, proxmox, actors, feed, relay, debts, vmids } = foundation;
   const { now, randomId, closing } = foundation;
@@ -114,7 +108,6 @@ export function createEndpoints(
   });
   const waiting = createWaiting({ actors, feed, closing: closing.signal });
   const planEdge = createEdgePlanning(config.edge, foundation.ports);
-  const billing = createBilling(foundation);
   const create = createInstanceCreation({
     actors,
     instances: createInstanceStore(database.pool),

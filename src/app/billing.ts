@@ -67,7 +67,7 @@ function compose(
 /** Nothing is billed, and nobody is limited. */
 const FREE: Pick<Standings, 'allowanceOf' | 'summaryOf'> = {
   allowanceOf: async () => null,
-  summaryOf: async () => ({ status: 'none', suspendedAt: null, planName: null, planPrice: null }),
+  summaryOf: async () => ({ status: 'none', suspendedAt: null, planName: null, planPrice: 0 }),
 };
 
 /** What a node asks of billing; every part is empty where nothing is billed. */
@@ -125,3 +125,5 @@ function sweepsOf(
     billing_expiry: scheduled('expiry', HOUR_MS),
   };
 }
+
+export type Billing = ReturnType<typeof createBilling>;

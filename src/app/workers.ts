@@ -1,5 +1,4 @@
 import { createPerformers } from '../queues/effects/performers.ts';
-import type { IssueReset } from '../queues/mail/render.ts';
 import { startWorkers } from '../queues/start-workers.ts';
 import { createTimerProcessor } from '../queues/workers/deliver-timers.ts';
 import { createLostEffectsSweep } from '../queues/workers/find-lost-effects.ts';
@@ -10,6 +9,7 @@ import { createInstanceStore } from '../storage/instance-store.ts';
 import { createNodeSlots } from '../storage/node-slots.ts';
 import { createOutbox } from '../storage/outbox.ts';
 import { createTimers } from '../storage/timers.ts';
+import { createResets } from './accounts.ts';
 import { createBilling } from './billing.ts';
 import { composeEdgeOptions, createEdgeSweeps } from './edge.ts';
 import type { Foundation } from './foundation.ts';
@@ -22,9 +22,6 @@ const MINUTE_MS = 60_000;
 const ANSWERS_KEPT_MS = 48 * 60 * MINUTE_MS;
 /** A reservation that came to nothing is given back after this. */
 const ABANDONED_AFTER_MS = 10 * MINUTE_MS;
-
-/** Links that set a password are not issued yet: whoever asked for one must not go unnoticed. */
-const issueReset: IssueReset = () => Promise.reject(new Error('no link can be issued'));
 
 /** The workers of a node: effects, timers, and the sweeps that make up for whatever is lost. */
 export async function startWorkerRole(foundation: Foundation): Promise<AsyncDisposable> {
@@ -41,7 +38,7 @@ export async function startWorkerRole(foundation: Foundation): Promise<AsyncDisp
   });
   const polls = createPolls(foundation, agents);
   const reconcile = createReconcile(foundation);
-  const mail = await createMailWork(foundation, issueReset, opened);
+  const mail = await createMailWork(foundation, createResets(foundation).issueReset, opened);
   const sweeps: Sweeps = {
     hosts: polls.hosts,
     ...createEdgeSweeps(foundation),

@@ -1,6 +1,7 @@
 import { ControlPlaneError, InvalidInputError } from '../../errors.ts';
 import type { Accounts } from '../../storage/accounts.ts';
 import type { Audit } from '../../storage/audit.ts';
+import type { MailOrder } from '../../storage/mail-order.ts';
 import type { PasswordResets } from '../../storage/password-resets.ts';
 import type { Users } from '../../storage/users.ts';
 import type { Caller } from '../endpoint.ts';
@@ -11,15 +12,7 @@ import { callerOf, type Limits } from './limits.ts';
 import { requireGoodPassword } from './password-rules.ts';
 import type { Passwords } from './passwords.ts';
 
-export interface QueuedMail {
-  /** The same key, the same mail: it is sent once. */
-  readonly key: string;
-  readonly kind: string;
-  readonly recipient: string;
-  readonly params: Readonly<Record<string, unknown>>;
-}
-
-export type QueueMail = (mail: QueuedMail) => Promise<void>;
+export type QueueMail = (order: MailOrder) => Promise<void>;
 
 export interface PasswordChangeOptions {
   readonly users: Pick<Users, 'findById'>;

@@ -3,6 +3,7 @@ import type { Customers, Use } from '../../storage/customers.ts';
 import type { Allowance } from '../../storage/instance-store.ts';
 import type { Plan, Plans } from '../../storage/plans.ts';
 import type { SubscriptionRow, Subscriptions } from '../../storage/subscriptions.ts';
+import type { BillingStanding } from '../account-view.ts';
 
 const BLOCKED: readonly string[] = ['suspended', 'canceled', 'expired'];
 const PAID: readonly string[] = ['trialing', 'active', 'past_due'];
@@ -16,14 +17,6 @@ export interface CustomerStanding {
   readonly plan: Plan | null;
   readonly limits: Use | null;
   readonly subscription: SubscriptionRow | null;
-}
-
-export interface BillingSummary {
-  readonly status: string;
-  readonly suspendedAt: Date | null;
-  readonly planName: string | null;
-  /** In the plan's currency, not in cents. */
-  readonly planPrice: number | null;
 }
 
 interface Dependencies {
@@ -61,14 +54,14 @@ export function createStandings({ plans, customers, subscriptions }: Dependencie
         details: { keptUntil: keptUntil === null ? null : new Date(keptUntil).toISOString() },
       });
     },
-    async summaryOf(userId: string): Promise<BillingSummary> {
+    async summaryOf(userId: string): Promise<BillingStanding> {
       const { status, isExempt, plan, subscription } = await standingOf(userId);
       const { suspendedAt = null } = subscription?.context ?? {};
       return {
         status: isExempt ? 'exempt' : status,
         suspendedAt: suspendedAt === null || isExempt ? null : new Date(suspendedAt),
         planName: plan?.name ?? null,
-        planPrice: plan ? plan.priceCents / 100 : null,
+        planPrice: (plan?.priceCents ?? 0) / 100,
       };
     },
   };

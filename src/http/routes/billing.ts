@@ -88,6 +88,7 @@ function pages(dependencies: BillingEndpointDependencies): AnyEndpoint[] {
       summary: 'A page on which a plan is bought',
       method: 'post',
       path: '/api/billing/checkout',
+      sessionOnly: true,
       body: z.object({ plan: planName.optional() }),
       replies: { 200: redirect },
       problems: [...COMMON, 'invalid_input', 'not_found', 'plan_change_refused', 'upstream_failed'],
@@ -114,6 +115,7 @@ function pages(dependencies: BillingEndpointDependencies): AnyEndpoint[] {
       summary: 'A page of mine at the payment service, for cards and invoices',
       method: 'post',
       path: '/api/billing/portal',
+      sessionOnly: true,
       replies: { 200: redirect },
       problems: [...COMMON, 'plan_change_refused', 'upstream_failed'],
       async handle({ principal: { userId } }) {
@@ -135,6 +137,7 @@ function changes({
 }): AnyEndpoint[] {
   const changing = {
     ...base,
+    sessionOnly: true,
     reads: ['Idempotency-Key'],
     replies: { 200: billingView },
     problems: [
