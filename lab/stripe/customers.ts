@@ -50,7 +50,12 @@ export const customerRoutes: readonly Route[] = [
       const { email = one.email, name = one.name, metadata } = check(contact, form);
       const { email: oldEmail, name: oldName } = one;
       Object.assign(one, { email, name, metadata: { ...one.metadata, ...metadata } });
-      account.emit('customer.updated', customerView(one), { email: oldEmail, name: oldName });
+      const previous = {
+        ...(email !== oldEmail && { email: oldEmail }),
+        ...(name !== oldName && { name: oldName }),
+      };
+      if (Object.keys(previous).length > 0)
+        account.emit('customer.updated', customerView(one), previous);
       return customerView(one);
     },
   },

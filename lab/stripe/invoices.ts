@@ -43,7 +43,7 @@ export function bill(
   const total = totalOf(lines);
   const due = amountDue(account, one.customer, lines);
   const startingBalance = customer.balance;
-  customer.balance += total < 0 ? total : due - total;
+  customer.balance += total < 0 ? total : total - due;
   const invoice: Invoice = {
     id: account.newId('in'),
     created: account.now(),
@@ -53,15 +53,13 @@ export function bill(
     reason,
     lines: [...lines],
     startingBalance,
-    // A balance of nothing less is nothing.
-    endingBalance: customer.balance || 0,
+    endingBalance: customer.balance,
     amountDue: due,
     amountPaid: 0,
     attempts: 0,
     nextAttempt: null,
     paidAt: null,
   };
-  customer.balance ||= 0;
   account.state.invoices.push(invoice);
   one.latestInvoice = invoice.id;
   account.emit('invoice.created', invoiceView(account, invoice));

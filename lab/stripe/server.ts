@@ -83,6 +83,8 @@ const ROUTES = [
   ...portalRoutes,
 ];
 const CALLS_MAX = 10_000;
+/** The original forgets them after a month. */
+const EVENTS_MAX = 5_000;
 
 export async function startStripe(options: StripeOptions): Promise<StripeLab> {
   const file = join(options.dataDir, 'stripe.json');
@@ -90,6 +92,7 @@ export async function startStripe(options: StripeOptions): Promise<StripeLab> {
   const save = () => writeJson(file, state);
   save();
   const calls: Call[] = [];
+  let isChanged = false;
   const clock = createClock(state, Date.now);
   const webhooks = startWebhooks({
     state,
@@ -109,7 +112,9 @@ export async function startStripe(options: StripeOptions): Promise<StripeLab> {
     emit(type, object, previous) {
       const event = eventOf(clock, { type, object, previous });
       state.events.push(event);
+      if (state.events.length > EVENTS_MAX) state.events.shift();
       webhooks.add(event);
+      isChanged = true;
     },
   };
   const standIn = await startStandIn({
@@ -124,7 +129,8 @@ export async function startStripe(options: StripeOptions): Promise<StripeLab> {
       const answer = request.path.startsWith('/v1/')
         ? answerApi(account, request, calls)
         : answerPage(account, request, advance);
-      save();
+      if (isChanged || request.method !== 'GET') save();
+      isChanged = false;
       return answer;
     },
   });

@@ -150,7 +150,6 @@ const kept = z.object({
   status: z.number(),
   body: z.unknown(),
 });
-export type Kept = z.output<typeof kept>;
 
 const undelivered = z.object({ event: z.string(), attempts: z.number() });
 export type Undelivered = z.output<typeof undelivered>;

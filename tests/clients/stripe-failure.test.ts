@@ -147,6 +147,32 @@ describe('a lost answer', () => {
   });
 });
 
+test('whatever changes something bears a key of its wish, and of what it says', async () => {
+  await using t = await setUpStripe();
+  const { subscriptionId } = await t.buy('u-ada', 'price_medium');
+  const wish = (priceId: string | null, key: string) =>
+    t.client.scheduleDowngrade({ subscriptionId, priceId, key });
+
+  await wish('price_small', 'wish/1');
+  await wish(null, 'wish/2');
+  await t.client.cancelPending({ subscriptionId, key: 'wish/3' });
+  await t.client.upgrade({ subscriptionId, priceId: 'price_large', key: 'wish/4' });
+
+  const calls = t.lab.calls().filter(({ method, path }) => method === 'POST' && /sub/.test(path));
+  expect(calls.map(({ key, path }) => [key?.slice(0, 6), path.replace(/sub_\w+/, ':id')])).toEqual([
+    ['wish/1', '/v1/subscription_schedules'],
+    ['wish/1', '/v1/subscription_schedules/:id'],
+    ['wish/2', '/v1/subscription_schedules/:id/release'],
+    ['wish/2', '/v1/subscriptions/:id'],
+    ['wish/3', '/v1/subscriptions/:id'],
+    ['wish/4', '/v1/subscriptions/:id'],
+  ]);
+  expect(new Set(calls.map(({ key }) => key)).size).toBe(calls.length);
+  expect(new Set(t.lab.calls().map(({ version }) => version))).toEqual(
+    new Set([Stripe.API_VERSION]),
+  );
+});
+
 describe('an answer', () => {
   test('that does not come in time is no answer', async () => {
     await using t = await setUpStripe();
