@@ -35,7 +35,8 @@ export const definitions = {
   },
 } as const;
 
-const SUBSCRIPTION = 'sub:';
+/** No colon: ids become those of jobs, where BullMQ allows none. Ids of instances begin with a digit. */
+const SUBSCRIPTION = 'sub-';
 
 /** The actor that stands for what this customer pays for. */
 export const subscriptionOf = (userId: string) => ({

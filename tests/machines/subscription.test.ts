@@ -87,7 +87,7 @@ describe('standing', () => {
     life.pass('reminderPause', 1_000);
     expect(life.state.value.reminders).toBe('reminded');
     const mails = life.effects.map((effect) => 'key' in effect && effect.key);
-    expect(mails).toEqual(['payment_failed/sub:u-1/1000/2', 'payment_failed/sub:u-1/1000/3']);
+    expect(mails).toEqual(['payment_failed/sub-u-1/1000/2', 'payment_failed/sub-u-1/1000/3']);
     life.kinds();
     life.pass('graceDeadline', 1_000);
 

@@ -258,7 +258,7 @@ const ROWS = {
     isDefault: false,
   },
   Subscription: {
-    id: 'sub:u',
+    id: 'sub-u',
     userId: 'u',
     version: 1,
     machineVersion: 1,
@@ -273,7 +273,7 @@ const ROWS = {
     updatedAt: at,
   },
   SubscriptionJournal: {
-    instanceId: 'sub:u',
+    instanceId: 'sub-u',
     version: 1,
     eventId: 'e-1',
     event: { type: 'x' },

@@ -9,7 +9,7 @@ export type SubscriptionSnapshot = SnapshotFrom<typeof subscriptionMachine>;
 export const sampleSubscription = (
   overrides: Partial<SubscriptionInput> = {},
 ): SubscriptionInput => ({
-  id: 'sub:u-1',
+  id: 'sub-u-1',
   userId: 'u-1',
   customerId: 'cus_1',
   policy: { graceMs: 3_000, reminders: 3, keepMs: 10_000 },
