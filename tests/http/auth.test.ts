@@ -87,10 +87,11 @@ describe('signing in', () => {
   test.each(['alice', 'ALICE', 'alice@zpack.test', 'ALICE@zpack.test'])(
     'works as %s',
     async (identifier) => {
-      const { status, body } = await login(identifier);
+      const { status, headers, body } = await login(identifier);
 
       expect(status).toBe(200);
       expect(body).toMatchObject({ token: body.accessToken, user: { username: 'alice' } });
+      expect(headers.get('cache-control')).toBe('no-store');
       expect(JSON.stringify(body)).not.toContain('argon2');
     },
   );
@@ -102,6 +103,15 @@ describe('signing in', () => {
     expect(wrong).toMatchObject({ status: 401, body: { error: 'unauthenticated' } });
     expect(wrong.headers.get('www-authenticate')).toBe('Bearer');
     expect({ ...nobody.body, instance: '' }).toEqual({ ...wrong.body, instance: '' });
+  });
+
+  test.each([
+    ['identifier', { identifier: 'a\u0000', password: PASSWORD }],
+    ['password', { identifier: 'alice', password: '' }],
+  ])('with a strange %s is a mistake, and none of ours', async (field, body) => {
+    expect(await post('login', body)).toMatchObject({
+      ...{ status: 400, body: { errors: [{ field: `body.${field}` }] } },
+    });
   });
 
   test('shows who I am, and what I am called if I change it', async () => {
