@@ -1,7 +1,11 @@
-import { afterAll, describe, expect, test } from 'vitest';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { afterAll, describe, expect, inject, test } from 'vitest';
 
 import { PASSWORD } from '../support/accounts.ts';
 import { ADMIN, ALICE, type Answer, createClient, startTestApp } from '../support/app.ts';
+import { until } from '../support/until.ts';
 
 const app = await startTestApp();
 afterAll(() => app[Symbol.asyncDispose]());
@@ -128,6 +132,21 @@ describe('signing in', () => {
       ...{ billing_status: 'none', plan_name: null, plan_price: 0 },
     });
   });
+});
+
+test('what is asked is logged where the suite looks for secrets, without what was sent', async () => {
+  await login('alice', 'another wrong password');
+  app.keepSecret('another wrong password');
+
+  const file = join(inject('logFolder'), `${app.environment['REDIS_PREFIX']}.log`);
+  const text = await until(
+    async () => {
+      const log = await readFile(file, 'utf8');
+      return log.includes('/api/auth/login') && log;
+    },
+    { what: 'the request to be logged' },
+  );
+  expect(text).not.toContain('another wrong password');
 });
 
 describe('a refresh token', () => {
