@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 
 import { type AuditEntry, writeAudit } from './audit.ts';
-import { toStorageError } from './failures.ts';
+import { asking } from './failures.ts';
 import type { PrismaClient } from './generated/client.ts';
 import { inTransaction, type Transaction } from './transaction.ts';
 import { lockUser } from './users.ts';
@@ -85,13 +85,14 @@ export function createApiTokens({
         await writeAudit(transaction, audit);
         return toApiToken(row);
       }),
-    async list(userId, at) {
-      const rows = await prisma.apiToken.findMany({
-        where: { userId, revokedAt: null, OR: [{ expiresAt: null }, { expiresAt: { gt: at } }] },
-        orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
-      });
-      return rows.map(toApiToken);
-    },
+    list: (userId, at) =>
+      asking('list API tokens', async () => {
+        const rows = await prisma.apiToken.findMany({
+          where: { userId, revokedAt: null, OR: [{ expiresAt: null }, { expiresAt: { gt: at } }] },
+          orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
+        });
+        return rows.map(toApiToken);
+      }),
     revoke: ({ id, userId, at }, audit) =>
       inTransaction(prisma, 'revoke an API token', async (transaction) => {
         const { count } = await transaction.apiToken.updateMany({
@@ -101,14 +102,11 @@ export function createApiTokens({
         if (count > 0) await writeAudit(transaction, audit);
         return count > 0;
       }),
-    async find(hash, at) {
-      try {
+    find: (hash, at) =>
+      asking('find an API token', async () => {
         const { rows } = await pool.query<ApiTokenBearer>(FIND, [hash, at]);
         return rows[0] ?? null;
-      } catch (error) {
-        throw toStorageError(error, 'find an API token');
-      }
-    },
+      }),
   };
 }
 

@@ -1,4 +1,4 @@
-import { toStorageError } from './failures.ts';
+import { asking } from './failures.ts';
 import type { Prisma, PrismaClient } from './generated/client.ts';
 import type { Transaction } from './transaction.ts';
 
@@ -51,21 +51,20 @@ const toRow = (entry: AuditEntry) => ({
 export function createAudit(prisma: PrismaClient): Audit {
   return {
     async write(entry) {
-      try {
-        await prisma.auditEntry.create({ data: toRow(entry) });
-      } catch (error) {
-        throw toStorageError(error, 'write an audit entry');
-      }
+      const data = toRow(entry);
+      await asking('write an audit entry', async () => prisma.auditEntry.create({ data }));
     },
     list: ({ limit, after, subjectId, action }) =>
-      prisma.auditEntry.findMany({
-        where: {
-          ...(subjectId !== undefined && { subjectId }),
-          ...(action !== undefined && { action }),
-        },
-        orderBy: [{ at: 'desc' }, { id: 'desc' }],
-        take: limit,
-        ...(after !== undefined && { cursor: { id: after }, skip: 1 }),
-      }),
+      asking('list audit entries', async () =>
+        prisma.auditEntry.findMany({
+          where: {
+            ...(subjectId !== undefined && { subjectId }),
+            ...(action !== undefined && { action }),
+          },
+          orderBy: [{ at: 'desc' }, { id: 'desc' }],
+          take: limit,
+          ...(after !== undefined && { cursor: { id: after }, skip: 1 }),
+        }),
+      ),
   };
 }

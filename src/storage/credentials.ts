@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 
-import { toStorageError } from './failures.ts';
+import { asking } from './failures.ts';
 
 export type Roles = ReadonlyMap<string, 'user' | 'admin'>;
 
@@ -19,15 +19,9 @@ WHERE t.id = ANY($1::text[]) AND t.revoked_at IS NULL
  */
 export const createFindRoles =
   (pool: Pool) =>
-  async (ids: readonly string[], at: Date): Promise<Roles> => {
-    if (ids.length === 0) return new Map();
-    try {
-      const { rows } = await pool.query<{ id: string; role: 'user' | 'admin' }>(FIND_ROLES, [
-        ids,
-        at,
-      ]);
+  (ids: readonly string[], at: Date): Promise<Roles> =>
+    asking('look at sessions', async () => {
+      type Row = { readonly id: string; readonly role: 'user' | 'admin' };
+      const { rows } = await pool.query<Row>(FIND_ROLES, [ids, at]);
       return new Map(rows.map(({ id, role }) => [id, role]));
-    } catch (error) {
-      throw toStorageError(error, 'look at sessions');
-    }
-  };
+    });

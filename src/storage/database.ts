@@ -29,7 +29,8 @@ export function openDatabase({ url, connectionsMax, onError }: DatabaseOptions):
   });
   // An idle connection that breaks is replaced by the pool; unheard, the error would end us.
   pool.on('error', onError);
-  const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
+  // What went wrong without what was asked: that may be a hash of a password, and is logged.
+  const prisma = new PrismaClient({ adapter: new PrismaPg(pool), errorFormat: 'minimal' });
   return {
     pool,
     prisma,

@@ -28,3 +28,12 @@ export function toStorageError(error: unknown, doing: string): unknown {
   }
   return error;
 }
+
+/** What `act` asks of the database, or an error that says what could not be asked. */
+export async function asking<T>(doing: string, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    throw toStorageError(error, doing);
+  }
+}

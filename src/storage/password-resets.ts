@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 
 import { revokeApiTokens } from './api-tokens.ts';
 import { type AuditEntry, writeAudit } from './audit.ts';
-import { toStorageError } from './failures.ts';
+import { asking } from './failures.ts';
 import type { PrismaClient } from './generated/client.ts';
 import { revokeSessions } from './sessions.ts';
 import { inTransaction, type Transaction } from './transaction.ts';
@@ -63,16 +63,13 @@ export function createPasswordResets(options: PasswordResetOptions): PasswordRes
         });
         return { userId, displayName: user.displayName || user.firstName || username, token };
       }),
-    async find(token) {
-      try {
+    find: (token) =>
+      asking('find a password reset', async () => {
         const reset = await prisma.passwordReset.findFirst({
           where: { hash: hashOf(token), usedAt: null, expiresAt: { gt: new Date(now()) } },
         });
         return reset && (await prisma.user.findUnique({ where: { id: reset.userId } }));
-      } catch (error) {
-        throw toStorageError(error, 'find a password reset');
-      }
-    },
+      }),
     consume: (token, { userId, passwordHash, audit }) =>
       inTransaction(prisma, 'reset a password', async (transaction) => {
         const at = new Date(now());

@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 
 import { type AuditEntry, writeAudit } from './audit.ts';
-import { toStorageError } from './failures.ts';
+import { asking } from './failures.ts';
 import type { PrismaClient } from './generated/client.ts';
 import { inTransaction, type Transaction } from './transaction.ts';
 import { lockUser } from './users.ts';
@@ -94,19 +94,18 @@ export function createSessions({
         return count > 0;
       }),
     list: (userId, at) =>
-      prisma.session.findMany({
-        where: { userId, revokedAt: null, expiresAt: { gt: at } },
-        orderBy: { lastUsedAt: 'desc' },
-      }),
-    async findRole({ id, userId, at }) {
-      try {
+      asking('list sessions', async () =>
+        prisma.session.findMany({
+          where: { userId, revokedAt: null, expiresAt: { gt: at } },
+          orderBy: { lastUsedAt: 'desc' },
+        }),
+      ),
+    findRole: ({ id, userId, at }) =>
+      asking('find a session', async () => {
         const values = [id, userId, at];
         const { rows } = await pool.query<{ role: 'user' | 'admin' }>(FIND_ROLE, values);
         return rows[0]?.role ?? null;
-      } catch (error) {
-        throw toStorageError(error, 'find a session');
-      }
-    },
+      }),
   };
 }
 

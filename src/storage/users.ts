@@ -1,4 +1,5 @@
 import { ConflictError } from '../errors.ts';
+import { asking } from './failures.ts';
 import type { Prisma, PrismaClient } from './generated/client.ts';
 import type { Transaction } from './transaction.ts';
 
@@ -28,7 +29,6 @@ export interface Users {
   findById(id: string): Promise<StoredUser | null>;
   /** By e-mail or username, without regard to case. */
   findByIdentifier(identifier: string): Promise<StoredUser | null>;
-  findByEmail(email: string): Promise<StoredUser | null>;
   /** Which of these belongs to somebody already? */
   findTaken(wanted: Pick<User, 'email' | 'username'>): Promise<'email' | 'username' | null>;
   /** Creates the account or brings it to what is given. */
@@ -45,37 +45,44 @@ export interface Users {
 
 export type NewUser = Omit<User, keyof Names> & Names;
 
+const FINDING = 'find an account';
+
 const plain = (text: string) => text.toLowerCase();
 
 export function createUsers(prisma: PrismaClient): Users {
   const { user: table } = prisma;
   return {
-    findById: (id) => table.findUnique({ where: { id } }),
+    findById: (id) => asking(FINDING, async () => table.findUnique({ where: { id } })),
     findByIdentifier: (identifier) =>
-      table.findFirst({
-        where: { OR: [{ email: plain(identifier) }, { usernameKey: plain(identifier) }] },
+      asking(FINDING, async () =>
+        table.findFirst({
+          where: { OR: [{ email: plain(identifier) }, { usernameKey: plain(identifier) }] },
+        }),
+      ),
+    findTaken: ({ email, username }) =>
+      asking(FINDING, async () => {
+        if (await table.findUnique({ where: { email: plain(email) } })) return 'email';
+        const namesake = await table.findUnique({ where: { usernameKey: plain(username) } });
+        return namesake && 'username';
       }),
-    findByEmail: (email) => table.findUnique({ where: { email: plain(email) } }),
-    async findTaken({ email, username }) {
-      if (await table.findUnique({ where: { email: plain(email) } })) return 'email';
-      const namesake = await table.findUnique({ where: { usernameKey: plain(username) } });
-      return namesake && 'username';
-    },
     async upsert({ id, ...given }) {
       const user = toRow(given);
       await table.upsert({ where: { id }, create: { id, ...user }, update: user });
     },
-    async rename(id, names) {
-      const [user] = await table.updateManyAndReturn({ where: { id }, data: toNames(names) });
-      return user ?? null;
-    },
-    list: ({ limit, after, search }) =>
-      table.findMany({
-        where: search === undefined ? {} : matching(search),
-        orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
-        take: limit,
-        ...(after !== undefined && { cursor: { id: after }, skip: 1 }),
+    rename: (id, names) =>
+      asking('rename an account', async () => {
+        const [user] = await table.updateManyAndReturn({ where: { id }, data: toNames(names) });
+        return user ?? null;
       }),
+    list: ({ limit, after, search }) =>
+      asking('list accounts', async () =>
+        table.findMany({
+          where: search === undefined ? {} : matching(search),
+          orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
+          take: limit,
+          ...(after !== undefined && { cursor: { id: after }, skip: 1 }),
+        }),
+      ),
   };
 }
 

@@ -98,8 +98,8 @@ describe('an API token', () => {
     const apiTokens = createApiTokens(app.database);
     const audit = {
       ...{ actorId: ALICE, subjectId: ALICE, action: 'api_token.created' },
-      ...{ outcome: 'done', ip: null, detail: {} },
-    } as const;
+      ...{ outcome: 'done' as const, ip: null, detail: {} },
+    };
     const at = new Date();
 
     const made = await apiTokens.create(

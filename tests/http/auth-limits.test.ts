@@ -78,13 +78,13 @@ describe('guesses', () => {
   test('of one caller are few, whoever they are about; what was right does not count', async () => {
     const from = stranger();
     let nth = 0;
-    const right = await times(3, () => login('bob', PASSWORD, from));
+    const right = await times(2, () => login('bob', PASSWORD, from));
     const wrong = await times(21, () => {
       nth += 1;
       return login(`unknown${nth}`, 'a wrong one', from);
     });
 
-    expect(statuses(right)).toEqual([200, 200, 200]);
+    expect(statuses(right)).toEqual([200, 200]);
     expect(statuses(wrong)).toEqual([...Array<number>(20).fill(401), 429]);
     expect((await login('bob', PASSWORD, from)).status).toBe(429);
     expect((await login('bob', PASSWORD)).status).toBe(200);
@@ -96,6 +96,7 @@ describe('guesses', () => {
     const change = (currentPassword: string) =>
       client.call('POST', '/api/auth/change-password', {
         body: { currentPassword, newPassword: 'another horse' },
+        headers: { 'x-forwarded-for': stranger() },
       });
 
     const answers = [...(await times(2, () => change('a wrong one'))), await change(PASSWORD)];

@@ -1,7 +1,11 @@
-import { afterAll, describe, expect, test } from 'vitest';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { afterAll, describe, expect, inject, test } from 'vitest';
 
 import { PASSWORD } from '../support/accounts.ts';
 import { ADMIN, ALICE, type Answer, createClient, startTestApp } from '../support/app.ts';
+import { until } from '../support/until.ts';
 
 const app = await startTestApp();
 afterAll(() => app[Symbol.asyncDispose]());
@@ -87,10 +91,11 @@ describe('signing in', () => {
   test.each(['alice', 'ALICE', 'alice@zpack.test', 'ALICE@zpack.test'])(
     'works as %s',
     async (identifier) => {
-      const { status, body } = await login(identifier);
+      const { status, headers, body } = await login(identifier);
 
       expect(status).toBe(200);
       expect(body).toMatchObject({ token: body.accessToken, user: { username: 'alice' } });
+      expect(headers.get('cache-control')).toBe('no-store');
       expect(JSON.stringify(body)).not.toContain('argon2');
     },
   );
@@ -102,6 +107,15 @@ describe('signing in', () => {
     expect(wrong).toMatchObject({ status: 401, body: { error: 'unauthenticated' } });
     expect(wrong.headers.get('www-authenticate')).toBe('Bearer');
     expect({ ...nobody.body, instance: '' }).toEqual({ ...wrong.body, instance: '' });
+  });
+
+  test.each([
+    ['identifier', { identifier: 'a\u0000', password: PASSWORD }],
+    ['password', { identifier: 'alice', password: '' }],
+  ])('with a strange %s is a mistake, and none of ours', async (field, body) => {
+    expect(await post('login', body)).toMatchObject({
+      ...{ status: 400, body: { errors: [{ field: `body.${field}` }] } },
+    });
   });
 
   test('shows who I am, and what I am called if I change it', async () => {
@@ -118,6 +132,21 @@ describe('signing in', () => {
       ...{ billing_status: 'none', plan_name: null, plan_price: 0 },
     });
   });
+});
+
+test('what is asked is logged where the suite looks for secrets, without what was sent', async () => {
+  await login('alice', 'another wrong password');
+  app.keepSecret('another wrong password');
+
+  const file = join(inject('logFolder'), `${app.environment['REDIS_PREFIX']}.log`);
+  const text = await until(
+    async () => {
+      const log = await readFile(file, 'utf8');
+      return log.includes('/api/auth/login') && log;
+    },
+    { what: 'the request to be logged' },
+  );
+  expect(text).not.toContain('another wrong password');
 });
 
 describe('a refresh token', () => {

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 import type { Checkpoint } from '../../src/actors/checkpoint.ts';
+import { openTestLog } from './test-log.ts';
 import { until } from './until.ts';
 
 const path = (file: string) => fileURLToPath(new URL(file, import.meta.url));
@@ -108,6 +110,7 @@ interface Supervision {
 
 function supervise(supervision: Supervision): SupervisedNode & { end(): Promise<void> } {
   const { name, role, faults, record, environment, strange, note } = supervision;
+  const log = openTestLog(`${name}-${randomUUID()}`, environment);
   let generation = 0;
   let isEnding = false;
   let url: string | null = null;
@@ -129,7 +132,10 @@ function supervise(supervision: Supervision): SupervisedNode & { end(): Promise<
     // Its end is told by `exit`; the pipes may break before.
     started.stdin.on('error', () => {});
     createInterface(started.stdout).on('line', (line) => read(started, line));
-    createInterface(started.stderr).on('line', (line) => note(`${name} stderr: ${line}`));
+    createInterface(started.stderr).on('line', (line) => {
+      log.output.write(`${line}\n`);
+      note(`${name} stderr: ${line}`);
+    });
     started.once('exit', (code, signal) => {
       url = null;
       hasStarted = false;
@@ -142,6 +148,7 @@ function supervise(supervision: Supervision): SupervisedNode & { end(): Promise<
   }
 
   function read(from: ChildProcess, line: string): void {
+    log.output.write(`${line}\n`);
     const entry = JSON.parse(line) as { level: number; msg?: string; url?: string | null };
     if (entry.level >= WARN) note(`${name} ${line.slice(0, 600)}`);
     if (entry.msg !== 'started' || from !== child) return;

@@ -58,7 +58,8 @@ export async function setup(project: TestProject) {
     await postgres[Symbol.asyncDispose]();
     const { findings } = await scanLogs(logFolder, [PASSWORD]);
     await rm(folder, { recursive: true, force: true });
-    if (findings.length > 0) throw new Error(`secrets in the logs:\n${findings.join('\n')}`);
+    if (findings.length > 0)
+      throw new Error(`${findings.length} secrets in logs:\n${findings.slice(0, 20).join('\n')}`);
   };
 }
 

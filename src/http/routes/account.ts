@@ -10,6 +10,7 @@ import {
   viewProfile,
 } from '../account-view.ts';
 import { type AnyEndpoint, endpoint, nothing } from '../endpoint.ts';
+import { plainText } from '../plain-text.ts';
 
 export interface AccountDependencies {
   readonly users: Pick<Users, 'findById' | 'rename'>;
@@ -17,8 +18,7 @@ export interface AccountDependencies {
 }
 
 /** Forms send what was left empty as an empty text. */
-const name = z
-  .string()
+const name = plainText
   .trim()
   .max(100)
   .transform((text) => text || null)

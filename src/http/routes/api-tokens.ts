@@ -7,6 +7,7 @@ import type { Authentication } from '../auth/authentication.ts';
 import { hashToken } from '../auth/opaque-token.ts';
 import { SCOPES, sessionOf } from '../auth/principal.ts';
 import { type AnyEndpoint, endpoint, nothing } from '../endpoint.ts';
+import { plainText } from '../plain-text.ts';
 
 export interface ApiTokenDependencies {
   readonly apiTokens: Pick<ApiTokens, 'create' | 'list' | 'revoke'>;
@@ -32,7 +33,7 @@ const apiTokenView = z
   .meta({ id: 'ApiToken' });
 
 const wanted = z.object({
-  name: z.string().trim().min(1).max(100),
+  name: plainText.trim().min(1).max(100),
   scopes: z.array(z.enum(SCOPES)).min(1).max(SCOPES.length),
   expiresInDays: z.number().int().min(1).max(366).default(90),
 });
@@ -64,7 +65,7 @@ export function apiTokenEndpoints(dependencies: ApiTokenDependencies): readonly 
       summary: 'End a token',
       method: 'delete',
       path: '/api/auth/tokens/:tokenId',
-      params: z.object({ tokenId: z.string().max(100) }),
+      params: z.object({ tokenId: plainText.max(100) }),
       body: nothing,
       replies: { 200: z.object({ ok: z.literal(true) }) },
       problems: ['unauthenticated', 'not_found'],
@@ -106,8 +107,9 @@ function createEndpoint(dependencies: ApiTokenDependencies): AnyEndpoint {
         },
         { sessionId: sessionOf(principal), audit },
       );
+      const headers = { 'Cache-Control': 'no-store' };
       if (!row) throw new ControlPlaneError('unauthenticated', 'this sign-in has ended');
-      return { status: 201, body: { token, apiToken: view(row) } };
+      return { status: 201, headers, body: { token, apiToken: view(row) } };
     },
   });
 }

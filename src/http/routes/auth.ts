@@ -8,6 +8,7 @@ import { anyPassword, newPassword } from '../auth/password-rules.ts';
 import { sessionOf } from '../auth/principal.ts';
 import type { SignedIn, SignIn } from '../auth/sign-in.ts';
 import { type AnyEndpoint, endpoint, nothing, publicEndpoint } from '../endpoint.ts';
+import { plainText } from '../plain-text.ts';
 import { nameFields } from './account.ts';
 
 export interface AuthDependencies {
@@ -27,6 +28,9 @@ const sessionView = z
     user: accountView,
   })
   .meta({ id: 'Session' });
+
+/** Nobody on the way may keep a token. */
+const NOT_KEPT = { 'Cache-Control': 'no-store' };
 
 const registration = z.object({
   email: z.email().max(254),
@@ -58,6 +62,7 @@ export function authEndpoints(dependencies: AuthDependencies): readonly AnyEndpo
       problems: ['invalid_input', 'account_exists', 'limit_exceeded'],
       handle: async ({ body, caller }) => ({
         status: 201,
+        headers: NOT_KEPT,
         body: await toBody(await signIn.register(body, caller)),
       }),
     }),
@@ -66,11 +71,12 @@ export function authEndpoints(dependencies: AuthDependencies): readonly AnyEndpo
       operationId: 'login',
       summary: 'Sign in with e-mail or username',
       path: '/api/auth/login',
-      body: z.object({ identifier: z.string().min(1).max(254), password: anyPassword }),
+      body: z.object({ identifier: plainText.min(1).max(254), password: anyPassword }),
       replies: { 200: sessionView },
       problems: ['invalid_input', 'unauthenticated', 'limit_exceeded'],
       handle: async ({ body, caller }) => ({
         status: 200,
+        headers: NOT_KEPT,
         body: await toBody(await signIn.login(body, caller)),
       }),
     }),
@@ -84,6 +90,7 @@ export function authEndpoints(dependencies: AuthDependencies): readonly AnyEndpo
       problems: ['invalid_input', 'unauthenticated'],
       handle: async ({ body, caller }) => ({
         status: 200,
+        headers: NOT_KEPT,
         body: await toBody(await signIn.refresh(body.refreshToken, caller)),
       }),
     }),

@@ -5,6 +5,7 @@ import type { Sessions } from '../../storage/sessions.ts';
 import { ownEntry } from '../auth/audit-entry.ts';
 import type { Authentication } from '../auth/authentication.ts';
 import { type AnyEndpoint, endpoint, nothing } from '../endpoint.ts';
+import { plainText } from '../plain-text.ts';
 
 export interface SessionDependencies {
   readonly sessions: Pick<Sessions, 'list' | 'revoke'>;
@@ -55,7 +56,7 @@ export function sessionEndpoints(dependencies: SessionDependencies): readonly An
       summary: 'End one of my sign-ins',
       method: 'delete',
       path: '/api/auth/sessions/:sessionId',
-      params: z.object({ sessionId: z.string().max(100) }),
+      params: z.object({ sessionId: plainText.max(100) }),
       replies: { 200: z.object({ ok: z.literal(true) }) },
       problems: ['unauthenticated', 'not_found'],
       async handle({ principal: { userId }, params: { sessionId: id }, caller }) {

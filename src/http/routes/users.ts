@@ -8,6 +8,7 @@ import { userView, viewUser } from '../account-view.ts';
 import { ownEntry } from '../auth/audit-entry.ts';
 import type { Authentication } from '../auth/authentication.ts';
 import { type AnyEndpoint, endpoint, nothing } from '../endpoint.ts';
+import { plainText } from '../plain-text.ts';
 import { requireAdmin } from './reconcile.ts';
 
 export interface UserDependencies {
@@ -19,7 +20,7 @@ export interface UserDependencies {
 
 const pageFields = {
   limit: z.coerce.number().int().min(1).max(200).default(50),
-  cursor: z.string().max(100).optional().describe('`nextCursor` of the page before'),
+  cursor: plainText.max(100).optional().describe('`nextCursor` of the page before'),
 };
 const nextCursor = z.string().nullable().describe('null: the last page');
 
@@ -52,7 +53,7 @@ export function userEndpoints(dependencies: UserDependencies): readonly AnyEndpo
       path: '/api/admin/users',
       query: z.object({
         ...pageFields,
-        search: z.string().min(1).max(100).optional().describe('A part of e-mail or name'),
+        search: plainText.min(1).max(100).optional().describe('A part of e-mail or name'),
       }),
       replies: { 200: z.object({ users: z.array(userView), nextCursor }) },
       problems: ['invalid_input', 'unauthenticated', 'forbidden'],
@@ -69,7 +70,7 @@ export function userEndpoints(dependencies: UserDependencies): readonly AnyEndpo
       summary: 'Make somebody an administrator, or not one any more',
       method: 'patch',
       path: '/api/admin/users/:userId',
-      params: z.object({ userId: z.string().max(100) }),
+      params: z.object({ userId: plainText.max(100) }),
       query: nothing,
       body: z.object({ role: z.enum(['user', 'admin']) }),
       replies: { 200: z.object({ user: userView }) },
@@ -97,8 +98,8 @@ function auditEndpoint({ audit }: Pick<UserDependencies, 'audit'>): AnyEndpoint 
     path: '/api/admin/audit',
     query: z.object({
       ...pageFields,
-      subjectId: z.string().max(100).optional().describe('Only about this account'),
-      action: z.string().max(100).optional(),
+      subjectId: plainText.max(100).optional().describe('Only about this account'),
+      action: plainText.max(100).optional(),
     }),
     replies: { 200: z.object({ entries: z.array(entryView), nextCursor }) },
     problems: ['invalid_input', 'unauthenticated', 'forbidden'],
