@@ -18,6 +18,13 @@ const ACCOUNTS = [
   { id: 'u-demo', email: 'demo@zpack.test', username: 'demo', role: 'user' },
   { id: 'u-admin', email: 'admin@zpack.test', username: 'admin', role: 'admin' },
 ] as const;
+/** What the stand-in of Stripe sells, and what whoever pays nothing has. */
+const PLANS = [
+  { id: 'free', name: 'Free', slots: 1, 'memory-mib': 2_048, price: 0 },
+  { id: 'small', name: 'Small', slots: 2, 'memory-mib': 4_096, price: 5 },
+  { id: 'medium', name: 'Medium', slots: 4, 'memory-mib': 8_192, price: 10 },
+  { id: 'large', name: 'Large', slots: 8, 'memory-mib': 16_384, price: 20 },
+] as const;
 /** The lab listens on loopback only and holds nothing of value. */
 const PASSWORD = 'lab-password';
 
@@ -48,10 +55,7 @@ async function main(): Promise<void> {
     log,
   });
   await run('scripts/migrate.ts', [], world);
-  for (const { id, email, username, role } of ACCOUNTS) {
-    const args = ['--id', id, '--email', email, '--username', username, '--role', role];
-    await run('scripts/account.ts', args, world, { ACCOUNT_PASSWORD: PASSWORD });
-  }
+  await Promise.all([...ACCOUNTS.map((one) => seedAccount(one, world)), seedPlans(world)]);
   const logFile = `${values.data}/api.log`;
   await using api = await startLeashed({
     command: process.execPath,
@@ -73,6 +77,27 @@ async function main(): Promise<void> {
   await Promise.race([api.exited, once(stop.signal, 'abort')]);
   clearInterval(staying);
   if (!stop.signal.aborted) throw new Error(`the API ended by itself: see ${logFile}`);
+}
+
+async function seedAccount(
+  { id, email, username, role }: (typeof ACCOUNTS)[number],
+  world: World,
+): Promise<void> {
+  const args = ['--id', id, '--email', email, '--username', username, '--role', role];
+  await run('scripts/account.ts', args, world, { ACCOUNT_PASSWORD: PASSWORD });
+}
+
+/** One after the other: no two may have the same place. */
+async function seedPlans(world: World): Promise<void> {
+  for (const [position, { price, ...plan }] of PLANS.entries()) {
+    const args = Object.entries({ ...plan, position }).flatMap(([name, value]) => [
+      `--${name}`,
+      String(value),
+    ]);
+    const costs = ['--price-cents', String(price * 100), '--currency', 'eur'];
+    const sold = price === 0 ? ['--default'] : ['--stripe-price', `price_${plan.id}`];
+    await run('scripts/plan.ts', [...args, ...costs, ...sold], world);
+  }
 }
 
 function environmentOf(
@@ -117,12 +142,13 @@ async function portOrFree(wanted: number): Promise<number> {
   return taken ? freePort() : wanted;
 }
 
-function welcome(url: string, logFile: string, { edge, mail }: World): string {
+function welcome(url: string, logFile: string, { edge, mail, stripe }: World): string {
   return `
 ZPack is running at ${url}  (API reference: ${url}/docs)
 Accounts: demo / ${PASSWORD} (customer), admin / ${PASSWORD} (administrator)
 Players of Minecraft come in at ${edge.velocity.host}:${edge.velocity.gamePort}, by the name of their server
 Mails: ${mail.page.href}
+Payments: ${stripe.url.href} (who pays for what, and what the next month brings)
 Log: ${logFile}
 
 Sign in; create a Minecraft server and wait until it is ready; look at it; delete it:

@@ -6,6 +6,7 @@ import { type MailSink, startMailSink } from './mail/sink.ts';
 import { type Proxmox, startProxmox } from './proxmox/server.ts';
 import { type Postgres, startPostgres } from './services/postgres.ts';
 import { type Redis, startRedis } from './services/redis.ts';
+import { type StripeLab, startStripe } from './stripe/server.ts';
 
 export interface WorldOptions {
   readonly dataDir: string;
@@ -26,6 +27,7 @@ export interface World extends AsyncDisposable {
   readonly proxmox: Proxmox;
   readonly edge: EdgeWorld;
   readonly mail: MailSink;
+  readonly stripe: StripeLab;
   readonly environment: Readonly<Record<string, string>>;
 }
 
@@ -52,6 +54,9 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     await startEdge({ dataDir, apiUrl: options.apiUrl, gamePort: MINECRAFT_PORT }),
   );
   const mail = opened.use(await startMailSink({ dataDir, pagePort: MAIL_PAGE_PORT }));
+  const stripe = opened.use(
+    await startStripe({ dataDir, webhookUrl: `${options.apiUrl}/api/billing/webhook` }),
+  );
   const caFile = join(dataDir, 'proxmox-ca.pem');
   await writeFile(caFile, proxmox.ca);
   const environment = {
@@ -65,6 +70,9 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     ZLH_AGENT_TOKEN: agentToken,
     ...edge.environment,
     ...environmentOf(mail),
+    STRIPE_URL: stripe.url.href,
+    STRIPE_SECRET_KEY: stripe.secretKey,
+    STRIPE_WEBHOOK_SECRET: stripe.webhookSecret,
     JWT_SECRET: await keepSecret(join(dataDir, 'jwt-secret')),
   };
   const closing = opened.move();
@@ -74,6 +82,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     proxmox,
     edge,
     mail,
+    stripe,
     environment,
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   };
