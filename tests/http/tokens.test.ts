@@ -60,6 +60,14 @@ test('whatever it says, a token of one kind is never taken for another', async (
   );
 });
 
+test('each kind has an audience of its own, so that what they say need not tell them apart', async () => {
+  const all = await Promise.all(Object.values(ISSUE).map((issue) => issue('u-1', 'x')));
+
+  const audiences = all.map(({ token }) => (decode(token.split('.')[1]) as { aud: string }).aud);
+
+  expect(new Set(audiences).size).toBe(3);
+});
+
 test('a token of which anything was changed is refused', async () => {
   await fc.assert(
     fc.asyncProperty(fc.nat(issued.token.length - 1), fc.base64String(), async (at, text) => {
@@ -95,6 +103,8 @@ describe('a token is refused', () => {
     ['of another issuer', () => sign({ claims: { iss: 'somebody' } })],
     ['of no issuer', () => sign({ claims: { iss: undefined } })],
     ['for another audience', () => sign({ claims: { aud: 'zpack:other' } })],
+    ['for refreshing', () => sign({ claims: { aud: 'zpack:refresh', jti: 'j' } })],
+    ['for an IDE', () => sign({ claims: { aud: 'zpack:ide', vmid: 5001 } })],
     ['that has expired', () => sign({ claims: { exp: NOW / 1000 } })],
     ['that never expires', () => sign({ claims: { exp: undefined } })],
     ['of nobody', () => sign({ claims: { sub: undefined } })],

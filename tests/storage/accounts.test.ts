@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { createAccounts } from '../../src/storage/accounts.ts';
 import type { AuditEntry } from '../../src/storage/audit.ts';
 import { createSessions } from '../../src/storage/sessions.ts';
@@ -12,103 +12,119 @@ const audit: AuditEntry = {
   ...{ actorId: null, subjectId: null, action: 'x.tested', outcome: 'done', ip: null, detail: {} },
 };
 
-async function setUp() {
-  const database = await createTestDatabase();
-  const users = createUsers(database.prisma);
-  for (const id of ['one', 'two']) {
-    const email = `${id}@zpack.test`;
-    await users.upsert({ id, email, username: id, role: 'admin', passwordHash: 'h' });
-  }
-  const sessions = createSessions(database);
-  const open = (id: string, when: Date) =>
+const database = await createTestDatabase();
+afterAll(() => database[Symbol.asyncDispose]());
+const { prisma } = database;
+const users = createUsers(prisma);
+const accounts = createAccounts(prisma);
+const sessions = createSessions(database);
+
+/** An account of its own for each test. */
+async function addUser(id: string, role: 'user' | 'admin' = 'user') {
+  await users.upsert({ id, email: `${id}@zpack.test`, username: id, role, passwordHash: 'h' });
+  const open = (sessionId: string, when: Date) =>
     sessions.open(
       {
-        ...{ id, userId: 'one', userAgent: null, refreshHash: `${id}/0` },
+        ...{ id: sessionId, userId: id, userAgent: null, refreshHash: `${sessionId}/0` },
         ...{ at: when, expiresAt: new Date(when.getTime() + HOUR_MS) },
       },
       { passwordHash: 'h', audit },
     );
-  const rotate = (id: string, nth: number, when: Date) =>
+  const rotate = (sessionId: string, nth: number, when: Date) =>
     sessions.rotate({
-      ...{ sessionId: id, userId: 'one', hash: `${id}/${nth}`, nextHash: `${id}/${nth + 1}` },
+      ...{
+        sessionId,
+        userId: id,
+        hash: `${sessionId}/${nth}`,
+        nextHash: `${sessionId}/${nth + 1}`,
+      },
       ...{ at: when, expiresAt: new Date(when.getTime() + HOUR_MS), replayAudit: audit },
       forgetBefore: new Date(when.getTime() - HOUR_MS),
     });
-  const { prisma } = database;
-  return {
-    ...{ database, prisma, users, accounts: createAccounts(prisma), sessions, open, rotate },
-    [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
-  };
+  return { open, rotate };
 }
 
 test('two administrators who take the role from each other at the same moment leave one', async () => {
-  await using t = await setUp();
+  await addUser('one', 'admin');
+  await addUser('two', 'admin');
 
   const settled = await Promise.allSettled([
-    t.accounts.changeRole('one', 'user', () => audit),
-    t.accounts.changeRole('two', 'user', () => audit),
+    accounts.changeRole('one', 'user', () => audit),
+    accounts.changeRole('two', 'user', () => audit),
   ]);
 
   expect(settled.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
   expect(settled.find(({ status }) => status === 'rejected')).toMatchObject({
     reason: { code: 'conflict' },
   });
-  expect(await t.prisma.user.count({ where: { role: 'admin' } })).toBe(1);
+  expect(await prisma.user.count({ where: { role: 'admin' } })).toBe(1);
 });
 
 test('a session lives as long as it is used, and no longer', async () => {
-  await using t = await setUp();
-  await t.open('s', at);
+  const { open, rotate } = await addUser('lasting');
+  await open('lasts', at);
 
-  expect(await t.rotate('s', 0, later(HOUR_MS - 1))).toBe('rotated');
-  expect(await t.rotate('s', 1, later(2 * HOUR_MS - 2))).toBe('rotated');
-  expect(await t.rotate('s', 2, later(3 * HOUR_MS - 2))).toBe('refused');
-  expect(await t.rotate('s', 9, later(2 * HOUR_MS))).toBe('refused');
+  expect(await rotate('lasts', 0, later(HOUR_MS - 1))).toBe('rotated');
+  expect(await rotate('lasts', 1, later(2 * HOUR_MS - 2))).toBe('rotated');
+  expect(await rotate('lasts', 2, later(3 * HOUR_MS - 2))).toBe('refused');
+  expect(await rotate('lasts', 9, later(2 * HOUR_MS))).toBe('refused');
 });
 
 test('a session that has ended gives no more tokens, and is not said to be stolen', async () => {
-  await using t = await setUp();
-  await t.open('s', at);
-  await t.sessions.revoke({ id: 's', userId: 'one', at }, { revokedFor: 'logout', audit });
-  const before = await t.prisma.auditEntry.count();
+  const { open, rotate } = await addUser('leaving');
+  await open('ends', at);
+  const one = { id: 'ends', userId: 'leaving', at };
+  await sessions.revoke(one, { revokedFor: 'logout', audit });
+  const before = await prisma.auditEntry.count();
 
-  const outcomes = [await t.rotate('s', 0, later(1)), await t.rotate('s', 0, later(2))];
+  const outcomes = [await rotate('ends', 0, later(1)), await rotate('ends', 0, later(2))];
 
   expect(outcomes).toEqual(['refused', 'refused']);
-  expect(await t.prisma.refreshToken.count()).toBe(1);
-  expect(await t.prisma.auditEntry.count()).toBe(before);
+  expect(await prisma.refreshToken.count({ where: { sessionId: 'ends' } })).toBe(1);
+  expect(await prisma.auditEntry.count()).toBe(before);
 });
 
 test('what has ended long ago is removed when somebody signs in again', async () => {
-  await using t = await setUp();
-  await t.open('old', at);
-  await t.rotate('old', 0, later(1));
+  const { open, rotate } = await addUser('coming-back');
+  await open('old', at);
+  await rotate('old', 0, later(1));
 
-  await t.open('new', later(40 * 24 * HOUR_MS));
+  await open('new', later(40 * 24 * HOUR_MS));
 
-  expect((await t.prisma.session.findMany()).map(({ id }) => id)).toEqual(['new']);
-  expect((await t.prisma.refreshToken.findMany()).map(({ hash }) => hash)).toEqual(['new/0']);
+  const left = await prisma.session.findMany({ where: { userId: 'coming-back' } });
+  expect(left.map(({ id }) => id)).toEqual(['new']);
+  expect(await prisma.refreshToken.count({ where: { sessionId: 'old' } })).toBe(0);
 });
 
 test('a session that cannot be written down in the audit is not opened', async () => {
-  await using t = await setUp();
-  await t.database.pool.query('ALTER TABLE audit_entry RENAME TO elsewhere');
+  const { open } = await addUser('unseen');
+  await database.pool.query('ALTER TABLE audit_entry RENAME TO elsewhere');
 
-  await expect(t.open('s', at)).rejects.toThrow();
+  await expect(open('unseen', at)).rejects.toThrow();
 
-  expect(await t.prisma.session.count()).toBe(0);
+  await database.pool.query('ALTER TABLE elsewhere RENAME TO audit_entry');
+  expect(await prisma.session.count({ where: { userId: 'unseen' } })).toBe(0);
+});
+
+test('a password that was changed after it had been checked opens no session', async () => {
+  const { open } = await addUser('late');
+  await prisma.user.update({ where: { id: 'late' }, data: { passwordHash: 'another' } });
+
+  expect(await open('late', at)).toBe(false);
+
+  expect(await prisma.session.count({ where: { userId: 'late' } })).toBe(0);
 });
 
 test('an account is brought to what is given, and keeps what is not', async () => {
-  await using t = await setUp();
-  const given = { id: 'one', email: 'ONE@zpack.test', username: 'One', passwordHash: 'h2' };
+  await addUser('changing');
+  const given = { id: 'changing', email: 'NEW@zpack.test', username: 'New', passwordHash: 'h2' };
 
-  await t.users.rename('one', { firstName: 'Ada' });
-  await t.users.upsert({ ...given, role: 'user', displayName: 'Number one' });
+  await users.rename('changing', { firstName: 'Ada' });
+  await users.upsert({ ...given, role: 'user', displayName: 'The new one' });
 
-  expect(await t.users.findByIdentifier('oNE')).toMatchObject({
-    ...{ email: 'one@zpack.test', username: 'One', firstName: 'Ada', displayName: 'Number one' },
+  expect(await users.findByIdentifier('nEW')).toMatchObject({
+    ...{ email: 'new@zpack.test', username: 'New', firstName: 'Ada', displayName: 'The new one' },
     ...{ role: 'user', passwordHash: 'h2' },
   });
-  expect(await t.users.findTaken({ email: 'x@zpack.test', username: 'ONE' })).toBe('username');
+  expect(await users.findTaken({ email: 'x@zpack.test', username: 'NEW' })).toBe('username');
 });
