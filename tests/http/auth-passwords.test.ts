@@ -89,15 +89,14 @@ describe('asking for a link', () => {
       expect(known).toMatchObject({ status: 202, body: { ok: true } });
       expect(unknown.body).toEqual(known.body);
       const { rows } = await app.database.pool.query(
-        'SELECT kind, recipient, params, state FROM mail WHERE recipient LIKE $1 ORDER BY recipient',
+        'SELECT kind, recipient, params FROM mail WHERE recipient LIKE $1 ORDER BY recipient',
         [`%${me.email}`],
       );
       expect(rows).toEqual(
         [`nobody-${me.email}`, me.email].map((recipient) => ({
-          ...{ kind: 'password_reset', recipient, params: {}, state: 'queued' },
+          ...{ kind: 'password_reset', recipient, params: {} },
         })),
       );
-      expect(await app.database.prisma.passwordReset.count({ where: { userId: me.id } })).toBe(0);
     },
   );
 
