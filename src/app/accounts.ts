@@ -3,7 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { BillingOf } from '../http/account-view.ts';
 import { createAttempts } from '../http/auth/attempts.ts';
 import { createAuthentication } from '../http/auth/authentication.ts';
-import { createLimits } from '../http/auth/limits.ts';
+import { createLimits, type Limits } from '../http/auth/limits.ts';
 import { createPasswordChanges, type QueueMail } from '../http/auth/password-changes.ts';
 import { createPasswords } from '../http/auth/passwords.ts';
 import type { Authenticate } from '../http/auth/principal.ts';
@@ -35,6 +35,7 @@ export interface AccountPorts {
 export interface AccountSide {
   readonly authenticate: Authenticate;
   readonly endpoints: readonly AnyEndpoint[];
+  readonly limits: Limits;
 }
 
 /** Also for whoever sends mails: a link is made when it is sent. */
@@ -76,6 +77,7 @@ export function createAccountSide(parts: AccountParts, ports: AccountPorts): Acc
   const changes = createPasswordChanges({ ...common, resets: createResets(parts), queueMail });
   return {
     authenticate: authentication.authenticate,
+    limits,
     endpoints: [
       ...authEndpoints({ ...common, signIn: createSignIn({ ...common, refreshTtlS }), billingOf }),
       ...passwordEndpoints(changes),

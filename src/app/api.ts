@@ -58,7 +58,7 @@ export async function createApi(foundation: Foundation, view: View): Promise<Exp
 }
 
 interface Sides {
-  readonly accounts: Pick<AccountSide, 'endpoints'>;
+  readonly accounts: Pick<AccountSide, 'endpoints' | 'limits'>;
   readonly billing: Pick<Billing, 'allowanceOf' | 'endpoints'>;
 }
 
@@ -157,7 +157,7 @@ export function createEndpoints(
     ...billing.endpoints(waiting),
     ...createEdgeEndpoints(foundation, view, { ask, awaitOperation, planEdge }),
     ...createInsightEndpoints(foundation, view),
-    ...createMailEndpoints(foundation),
+    ...createMailEndpoints(foundation, accounts.limits),
   ];
 }
 
