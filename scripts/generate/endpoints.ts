@@ -74,6 +74,7 @@ export async function listEndpoints(): Promise<readonly AnyEndpoint[]> {
   const billing = createBilling(parts);
   const accounts = createAccountSide(parts, {
     queueMail: parts.sendMail,
+    mailSoon: () => {},
     billingOf: billing.summaryOf,
   });
   return createEndpoints(

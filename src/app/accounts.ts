@@ -29,6 +29,7 @@ type AccountParts = Pick<Foundation, 'config' | 'database' | 'redis' | 'now'>;
 /** What accounts are told of, and tell, of mails and money. */
 export interface AccountPorts {
   readonly queueMail: QueueMail;
+  readonly mailSoon: () => void;
   readonly billingOf: BillingOf;
 }
 
@@ -51,7 +52,7 @@ export const createResets = ({
 /** Accounts, sign-ins and tokens: who may ask, and how they come to be asked of. */
 export function createAccountSide(parts: AccountParts, ports: AccountPorts): AccountSide {
   const { config, database, redis, now } = parts;
-  const { billingOf, queueMail } = ports;
+  const { billingOf, queueMail, mailSoon } = ports;
   const users = createUsers(database.prisma);
   const accounts = createAccounts(database.prisma);
   const sessions = createSessions(database);
@@ -74,7 +75,8 @@ export function createAccountSide(parts: AccountParts, ports: AccountPorts): Acc
     ...{ passwords: createPasswords(), attempts: createAttempts(limits), newId: randomUUID },
   };
   const { refreshTtlS } = config.auth;
-  const changes = createPasswordChanges({ ...common, resets: createResets(parts), queueMail });
+  const mailing = { resets: createResets(parts), queueMail, mailSoon };
+  const changes = createPasswordChanges({ ...common, ...mailing });
   return {
     authenticate: authentication.authenticate,
     limits,

@@ -44,6 +44,7 @@ export async function createApi(foundation: Foundation, view: View): Promise<Exp
   const billing = createBilling(foundation);
   const accounts = createAccountSide(foundation, {
     queueMail: foundation.sendMail,
+    mailSoon: () => foundation.relay.sweepSoon('mails'),
     billingOf: billing.summaryOf,
   });
   return createHttpApp({
