@@ -27,7 +27,10 @@ function nobody(name: string, headers: Readonly<Record<string, string>>): Caller
   return { name, as: null, headers: async () => headers };
 }
 
-export async function createCallers(world: AuthorisationWorld): Promise<readonly Caller[]> {
+/** `forgedFrom`: a sign-in that counts to the end, so that what is made of it is refused for itself. */
+export async function createCallers(
+  world: AuthorisationWorld,
+): Promise<{ readonly callers: readonly Caller[]; readonly forgedFrom: string }> {
   const people = await Promise.all([
     ...(Object.keys(USERS) as Who[]).map((who) => signedIn(world, who)),
     scripted(world, 'owner', ['read']),
@@ -39,7 +42,9 @@ export async function createCallers(world: AuthorisationWorld): Promise<readonly
     scripted(world, 'admin', ['read', 'write']),
     scripted(world, 'admin', ['read', 'write', 'admin']),
   ]);
-  return [...(await strangers(world)), ...machines(world), ...people];
+  const session = await world.openSession(USERS.owner);
+  const nobodies = await strangers(world, session);
+  return { callers: [...nobodies, ...machines(world), ...people], forgedFrom: session.id };
 }
 
 async function signedIn(world: AuthorisationWorld, who: Who): Promise<Caller> {
@@ -82,9 +87,12 @@ function machines({ gates, stripe }: AuthorisationWorld): readonly Caller[] {
 }
 
 /** Whoever ought to be nobody, though most of them bring what once was, or nearly is, the owner's. */
-async function strangers(world: AuthorisationWorld): Promise<readonly Caller[]> {
+async function strangers(
+  world: AuthorisationWorld,
+  session: Awaited<ReturnType<AuthorisationWorld['openSession']>>,
+): Promise<readonly Caller[]> {
   const { owner } = USERS;
-  const [session, ended] = [await world.openSession(owner), await world.openSession(owner)];
+  const ended = await world.openSession(owner);
   const past = new Date(Date.now() - 1_000);
   const [expired, revoked] = [
     await world.createApiToken(owner, ['read', 'write'], { expiresAt: past }),

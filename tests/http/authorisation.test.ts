@@ -18,7 +18,8 @@ import { startAuthorisationWorld } from './authorisation-world.ts';
 const world = await startAuthorisationWorld();
 afterAll(() => world[Symbol.asyncDispose]());
 const { app } = world;
-const [endpoints, callers] = [await listEndpoints(), await createCallers(world)];
+const endpoints = await listEndpoints();
+const { callers, forgedFrom } = await createCallers(world);
 
 test('every route has a row, every row a route, and this node serves all of them', async () => {
   const { body } = await app.anonymous.call('GET', '/api/openapi.json');
@@ -39,6 +40,7 @@ test('each route answers each caller as its row says', { timeout: 40_000 }, asyn
 
   expect(differences(cells)).toEqual([]);
   expect(cells).toHaveLength(endpoints.length * callers.length);
+  expect(await world.isUntouched('session', forgedFrom)).toBe(true);
 });
 
 test("somebody else's container answers like none at all, in every word", async () => {
