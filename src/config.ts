@@ -105,6 +105,7 @@ const configuration = ENVIRONMENT.check((context) => {
   limits: {
     signIns: env.SIGN_IN_ATTEMPTS_MAX,
     resets: env.ACCOUNT_MAILS_MAX,
+    support: env.ACCOUNT_MAILS_MAX,
     registrations: env.REGISTRATIONS_MAX,
   },
   mail: mailOf(env),

@@ -128,7 +128,9 @@ export const ENVIRONMENT = z.object({
     ),
   ACCOUNT_MAILS_MAX: positive
     .default(5)
-    .describe('Password resets of one address an hour, and ten times that of one caller'),
+    .describe(
+      'Password resets, and mails to support, of one address an hour; ten times that of one caller',
+    ),
   REGISTRATIONS_MAX: positive.default(20).describe('Accounts that one caller may open an hour'),
   TRUSTED_PROXIES: z
     .string()

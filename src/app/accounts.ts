@@ -3,7 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { BillingOf } from '../http/account-view.ts';
 import { createAttempts } from '../http/auth/attempts.ts';
 import { createAuthentication } from '../http/auth/authentication.ts';
-import { createLimits } from '../http/auth/limits.ts';
+import { createLimits, type Limits } from '../http/auth/limits.ts';
 import { createPasswordChanges, type QueueMail } from '../http/auth/password-changes.ts';
 import { createPasswords } from '../http/auth/passwords.ts';
 import type { Authenticate } from '../http/auth/principal.ts';
@@ -29,12 +29,14 @@ type AccountParts = Pick<Foundation, 'config' | 'database' | 'redis' | 'now'>;
 /** What accounts are told of, and tell, of mails and money. */
 export interface AccountPorts {
   readonly queueMail: QueueMail;
+  readonly mailSoon: () => void;
   readonly billingOf: BillingOf;
 }
 
 export interface AccountSide {
   readonly authenticate: Authenticate;
   readonly endpoints: readonly AnyEndpoint[];
+  readonly limits: Limits;
 }
 
 /** Also for whoever sends mails: a link is made when it is sent. */
@@ -50,7 +52,7 @@ export const createResets = ({
 /** Accounts, sign-ins and tokens: who may ask, and how they come to be asked of. */
 export function createAccountSide(parts: AccountParts, ports: AccountPorts): AccountSide {
   const { config, database, redis, now } = parts;
-  const { billingOf, queueMail } = ports;
+  const { billingOf, queueMail, mailSoon } = ports;
   const users = createUsers(database.prisma);
   const accounts = createAccounts(database.prisma);
   const sessions = createSessions(database);
@@ -73,9 +75,11 @@ export function createAccountSide(parts: AccountParts, ports: AccountPorts): Acc
     ...{ passwords: createPasswords(), attempts: createAttempts(limits), newId: randomUUID },
   };
   const { refreshTtlS } = config.auth;
-  const changes = createPasswordChanges({ ...common, resets: createResets(parts), queueMail });
+  const mailing = { resets: createResets(parts), queueMail, mailSoon };
+  const changes = createPasswordChanges({ ...common, ...mailing });
   return {
     authenticate: authentication.authenticate,
+    limits,
     endpoints: [
       ...authEndpoints({ ...common, signIn: createSignIn({ ...common, refreshTtlS }), billingOf }),
       ...passwordEndpoints(changes),

@@ -44,6 +44,7 @@ export async function createApi(foundation: Foundation, view: View): Promise<Exp
   const billing = createBilling(foundation);
   const accounts = createAccountSide(foundation, {
     queueMail: foundation.sendMail,
+    mailSoon: () => foundation.relay.sweepSoon('mails'),
     billingOf: billing.summaryOf,
   });
   return createHttpApp({
@@ -58,7 +59,7 @@ export async function createApi(foundation: Foundation, view: View): Promise<Exp
 }
 
 interface Sides {
-  readonly accounts: Pick<AccountSide, 'endpoints'>;
+  readonly accounts: Pick<AccountSide, 'endpoints' | 'limits'>;
   readonly billing: Pick<Billing, 'allowanceOf' | 'endpoints'>;
 }
 
@@ -157,7 +158,7 @@ export function createEndpoints(
     ...billing.endpoints(waiting),
     ...createEdgeEndpoints(foundation, view, { ask, awaitOperation, planEdge }),
     ...createInsightEndpoints(foundation, view),
-    ...createMailEndpoints(foundation),
+    ...createMailEndpoints(foundation, accounts.limits),
   ];
 }
 

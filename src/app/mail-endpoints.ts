@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 
+import type { Limits } from '../http/auth/limits.ts';
 import type { AnyEndpoint } from '../http/endpoint.ts';
 import { mailEndpoints } from '../http/routes/mails.ts';
 import { supportEndpoints } from '../http/routes/support.ts';
@@ -7,16 +8,15 @@ import { createSupportLimit } from '../http/support-limit.ts';
 import type { Foundation } from './foundation.ts';
 
 /** Mails to us, and what administrators see of those that we send. */
-export function createMailEndpoints({
-  config,
-  mails,
-  sendMail,
-}: Pick<Foundation, 'config' | 'mails' | 'sendMail'>): readonly AnyEndpoint[] {
+export function createMailEndpoints(
+  { config, mails, sendMail }: Pick<Foundation, 'config' | 'mails' | 'sendMail'>,
+  limits: Limits,
+): readonly AnyEndpoint[] {
   return [
     ...supportEndpoints({
       sendMail,
       supportAddress: config.mail.supportAddress,
-      admit: createSupportLimit(),
+      admit: createSupportLimit(limits),
       randomKey: randomUUID,
     }),
     ...mailEndpoints({ mails }),

@@ -1,6 +1,7 @@
 import { ConflictError } from '../errors.ts';
 import { type AuditEntry, writeAudit } from './audit.ts';
 import type { PrismaClient } from './generated/client.ts';
+import { writeMail } from './mails.ts';
 import { useUpResets } from './password-resets.ts';
 import { insertSession, type NewSession, revokeSessions } from './sessions.ts';
 import { inTransaction } from './transaction.ts';
@@ -17,7 +18,10 @@ import {
 export interface Accounts {
   /** @throws ConflictError `account_exists`, with the `field` that is taken */
   register(user: NewUser, opened: { session: NewSession; audit: AuditEntry }): Promise<StoredUser>;
-  /** Ends all other sessions. false: the password is not the one that was checked any more. */
+  /**
+   * Ends all other sessions, and writes of it to the owner. false: the password is not the one that
+   * was checked any more.
+   */
   changePassword(change: {
     readonly userId: string;
     readonly sessionId: string;
@@ -25,6 +29,7 @@ export interface Accounts {
     readonly to: string;
     readonly at: Date;
     readonly audit: AuditEntry;
+    readonly mailKey: string;
   }): Promise<boolean>;
   /** null: there is no such account. @throws ConflictError for the last administrator */
   changeRole(
@@ -51,7 +56,7 @@ export function createAccounts(prisma: PrismaClient): Accounts {
         throw field === null ? error : accountExists(field);
       }
     },
-    changePassword: ({ userId, sessionId, from, to, at, audit }) =>
+    changePassword: ({ userId, sessionId, from, to, at, audit, mailKey: key }) =>
       inTransaction(prisma, 'change a password', async (transaction) => {
         const user = await lockUser(transaction, userId);
         if (user?.passwordHash !== from) return false;
@@ -59,6 +64,8 @@ export function createAccounts(prisma: PrismaClient): Accounts {
         await revokeSessions(transaction, { userId, exceptId: sessionId, at }, 'password_change');
         await useUpResets(transaction, { userId, at });
         await writeAudit(transaction, audit);
+        const { email: recipient } = user;
+        await writeMail(transaction, { key, kind: 'password_changed', recipient, params: {} });
         return true;
       }),
     changeRole: (userId, role, audit) =>

@@ -2,6 +2,7 @@ import type { Pool } from 'pg';
 
 import { toStorageError } from './failures.ts';
 import type { MailOrder } from './mail-order.ts';
+import type { Transaction } from './transaction.ts';
 
 /**
  * `sending`: somebody holds it. `void`: there was nothing to say. `uncertain`: it may have been
@@ -95,6 +96,11 @@ export async function queueMail(
     [key, kind, recipient, JSON.stringify(params)],
   );
   return rows[0]?.id ?? null;
+}
+
+/** The same, under a key that nobody else has, in the transaction of what it tells of. */
+export async function writeMail(transaction: Transaction, order: MailOrder): Promise<void> {
+  await transaction.mail.create({ data: { ...order, state: 'queued' } });
 }
 
 const FINISH = `

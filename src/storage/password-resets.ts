@@ -4,6 +4,7 @@ import { revokeApiTokens } from './api-tokens.ts';
 import { type AuditEntry, writeAudit } from './audit.ts';
 import { asking } from './failures.ts';
 import type { PrismaClient } from './generated/client.ts';
+import { writeMail } from './mails.ts';
 import { revokeSessions } from './sessions.ts';
 import { inTransaction, type Transaction } from './transaction.ts';
 import { lockUser, type User } from './users.ts';
@@ -25,12 +26,18 @@ export interface PasswordResets {
   /** Whose token is it? null: it does not count (any more). */
   find(token: string): Promise<Pick<User, 'id' | 'email' | 'username'> | null>;
   /**
-   * Sets the password, uses up all tokens of the account and ends its sessions and API tokens.
+   * Sets the password, uses up all tokens of the account, ends its sessions and API tokens, and
+   * writes of it to the owner.
    * false: the token does not count (any more), and nothing is changed.
    */
   consume(
     token: string,
-    how: { readonly userId: string; readonly passwordHash: string; readonly audit: AuditEntry },
+    how: {
+      readonly userId: string;
+      readonly passwordHash: string;
+      readonly audit: AuditEntry;
+      readonly mailKey: string;
+    },
   ): Promise<boolean>;
 }
 
@@ -70,21 +77,23 @@ export function createPasswordResets(options: PasswordResetOptions): PasswordRes
         });
         return reset && (await prisma.user.findUnique({ where: { id: reset.userId } }));
       }),
-    consume: (token, { userId, passwordHash, audit }) =>
+    consume: (token, { userId, passwordHash, audit, mailKey: key }) =>
       inTransaction(prisma, 'reset a password', async (transaction) => {
         const at = new Date(now());
         // Who brings another token of the same account at the same moment waits, and is too late.
-        await lockUser(transaction, userId);
+        const user = await lockUser(transaction, userId);
         const { count } = await transaction.passwordReset.updateMany({
           where: { hash: hashOf(token), userId, usedAt: null, expiresAt: { gt: at } },
           data: { usedAt: at },
         });
-        if (count === 0) return false;
+        if (!user || count === 0) return false;
         await useUpResets(transaction, { userId, at });
         await transaction.user.update({ where: { id: userId }, data: { passwordHash } });
         await revokeSessions(transaction, { userId, at }, 'reset');
         await revokeApiTokens(transaction, { userId, at });
         await writeAudit(transaction, audit);
+        const { email: recipient } = user;
+        await writeMail(transaction, { key, kind: 'password_changed', recipient, params: {} });
         return true;
       }),
   };

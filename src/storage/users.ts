@@ -92,13 +92,12 @@ export async function insertUser(transaction: Transaction, user: NewUser): Promi
   return transaction.user.create({ data: { id, ...toRow(given) } });
 }
 
+type LockedUser = Pick<User, 'email' | 'passwordHash' | 'role'>;
+
 /** Makes whatever changes who may use an account take turns. null: there is no such account. */
-export async function lockUser(
-  transaction: Transaction,
-  id: string,
-): Promise<Pick<User, 'passwordHash' | 'role'> | null> {
-  const [user] = await transaction.$queryRaw<Pick<User, 'passwordHash' | 'role'>[]>`
-    SELECT password_hash AS "passwordHash", role::text AS role FROM "user"
+export async function lockUser(transaction: Transaction, id: string): Promise<LockedUser | null> {
+  const [user] = await transaction.$queryRaw<LockedUser[]>`
+    SELECT email, password_hash AS "passwordHash", role::text AS role FROM "user"
     WHERE id = ${id} FOR NO KEY UPDATE`;
   return user ?? null;
 }

@@ -48,7 +48,7 @@ async function startLogin(passwords: Passwords) {
   const many = 1_000_000;
   const limits = createLimits({
     ...{ redis, prefix: `timing-${crypto.randomUUID()}`, onReached: async () => {} },
-    max: { signIns: many, resets: many, registrations: many },
+    max: { signIns: many, resets: many, support: many, registrations: many },
   });
   const sessions = createSessions(database);
   const authentication = { authenticate: () => Promise.reject(new Error('none')), forget() {} };

@@ -2,7 +2,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 
 import { startMailSink } from '../../lab/mail/sink.ts';
 import { temporaryFolder } from '../lab/proxmox-world.ts';
-import { ADMIN, ALICE, startTestApp } from '../support/app.ts';
+import { ADMIN, ALICE, createClient, startTestApp } from '../support/app.ts';
 import { until } from '../support/until.ts';
 
 await using opened = new AsyncDisposableStack();
@@ -17,6 +17,7 @@ const app = opened.use(
       SMTP_PASS: sink.password,
       SMTP_CA_FILE: sink.caFile,
       SUPPORT_ADDRESS: 'help@zpack.test',
+      TRUSTED_PROXIES: 'loopback',
     },
   }),
 );
@@ -85,6 +86,25 @@ test('whoever writes too often is asked to wait', async () => {
   expect(statuses).toEqual(Array(5).fill(200));
   expect(refused).toMatchObject({ status: 429, body: { error: 'limit_exceeded' } });
   expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+});
+
+test('whoever writes under many addresses is asked to wait as well, and nobody else', async () => {
+  const from = (ip: string) => ({ 'x-forwarded-for': ip });
+  const statuses: number[] = [];
+  for (let n = 0; n < 51; n += 1) {
+    const body = { ...BODY, email: `many${n}@zpack.test` };
+    statuses.push((await write(body, from('203.0.113.1'))).status);
+  }
+
+  const other = await write({ ...BODY, email: 'else@zpack.test' }, from('203.0.113.2'));
+  await using node = await app.startNode({ ROLE: 'api' });
+  const elsewhere = await createClient(node.url ?? '', '').call('POST', PATH, {
+    ...{ body: BODY, headers: from('203.0.113.1') },
+  });
+  await until(() => sink.mails().length === 59, { what: 'all of them to arrive' });
+
+  expect(statuses).toEqual([...Array<number>(50).fill(200), 429]);
+  expect([other.status, elsewhere.status]).toEqual([200, 429]);
 });
 
 describe('administrators', () => {

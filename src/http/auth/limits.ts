@@ -31,6 +31,8 @@ export interface Limits {
   readonly signIns: { readonly ofAccount: Limit; readonly ofCaller: Limit };
   readonly resets: { readonly ofAccount: Limit; readonly ofCaller: Limit };
   readonly registrations: { readonly ofCaller: Limit };
+  /** Mails to us. `ofAll`: however many write them. */
+  readonly support: { readonly ofAddress: Limit; readonly ofCaller: Limit; readonly ofAll: Limit };
 }
 
 export interface LimitOptions {
@@ -41,6 +43,7 @@ export interface LimitOptions {
   readonly max: {
     readonly signIns: number;
     readonly resets: number;
+    readonly support: number;
     readonly registrations: number;
   };
   /** Hears of each limit once in a time, when it is reached first. */
@@ -51,20 +54,29 @@ const SIGN_INS_S = 15 * 60;
 const MAILS_S = 60 * 60;
 /** One caller may stand for many people: a school, a company. */
 const CALLER_FACTOR = 10;
+/** Keeps our own mailbox from being flooded. */
+const SUPPORT_MAX = 200;
 /** Longer than this nobody waits for Redis: until it is back, each node counts for itself. */
 const REDIS_MAX_MS = 500;
 
 export function createLimits({ redis, prefix, max, onReached }: LimitOptions): Limits {
   const create = (name: string, points: number, durationS: number) =>
     createLimit({ redis, prefix, name, points, durationS, onReached });
+  const ofCaller = (name: string, points: number, durationS: number) =>
+    create(`${name}-caller`, points * CALLER_FACTOR, durationS);
   const pair = (name: string, points: number, durationS: number) => ({
     ofAccount: create(`${name}-account`, points, durationS),
-    ofCaller: create(`${name}-caller`, points * CALLER_FACTOR, durationS),
+    ofCaller: ofCaller(name, points, durationS),
   });
   return {
     signIns: pair('sign-in', max.signIns, SIGN_INS_S),
     resets: pair('reset', max.resets, MAILS_S),
     registrations: { ofCaller: create('registration-caller', max.registrations, MAILS_S) },
+    support: {
+      ofAddress: create('support-address', max.support, MAILS_S),
+      ofCaller: ofCaller('support', max.support, MAILS_S),
+      ofAll: create('support-all', Math.max(SUPPORT_MAX, max.support), MAILS_S),
+    },
   };
 }
 

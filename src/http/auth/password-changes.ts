@@ -24,6 +24,8 @@ export interface PasswordChangeOptions {
   readonly attempts: CheckAttempt;
   readonly limits: Pick<Limits, 'resets'>;
   readonly queueMail: QueueMail;
+  /** A mail lies there: only a hint. */
+  readonly mailSoon: () => void;
   readonly now: () => number;
   readonly newId: () => string;
 }
@@ -47,7 +49,12 @@ export interface PasswordChanges {
 
 export function createPasswordChanges(options: PasswordChangeOptions): PasswordChanges {
   const { users, accounts, resets, audit, passwords, attempts, limits, queueMail } = options;
-  const { forget } = options.authentication;
+  const newMailKey = (kind: string) => `${kind}/${options.newId()}`;
+  /** On this node it counts at once, and its owner is to hear of it. */
+  function conclude(userId: string): void {
+    options.authentication.forget(userId);
+    options.mailSoon();
+  }
   return {
     async change({ userId, sessionId, currentPassword, newPassword }, caller) {
       const user = await users.findById(userId);
@@ -60,8 +67,12 @@ export function createPasswordChanges(options: PasswordChangeOptions): PasswordC
       );
       const entry = ownEntry('password.changed', userId, caller);
       const to = isRight ? await passwords.hash(newPassword) : null;
-      const change = { userId, sessionId, from, at: new Date(options.now()), audit: entry };
-      if (to !== null && (await accounts.changePassword({ ...change, to }))) return forget(userId);
+      const change = {
+        ...{ userId, sessionId, from, at: new Date(options.now()), audit: entry },
+        mailKey: newMailKey('password_changed'),
+      };
+      if (to !== null && (await accounts.changePassword({ ...change, to })))
+        return conclude(userId);
       await audit.write({ ...entry, outcome: 'refused' });
       throw new ControlPlaneError('unauthenticated', 'the current password is another one');
     },
@@ -71,7 +82,7 @@ export function createPasswordChanges(options: PasswordChangeOptions): PasswordC
       const who = { ip: caller.ip, subjectId: null };
       await limits.resets.ofCaller.take(callerOf(caller.ip), who);
       await limits.resets.ofAccount.take(recipient, who);
-      const key = `password_reset/${options.newId()}`;
+      const key = newMailKey('password_reset');
       await audit.write(ownEntry('password_reset.requested', null, caller, { recipient }));
       await queueMail({ key, kind: 'password_reset', recipient, params: {} });
     },
@@ -81,9 +92,10 @@ export function createPasswordChanges(options: PasswordChangeOptions): PasswordC
       requireGoodPassword(password, { field: 'password', owner: user });
       const passwordHash = await passwords.hash(password);
       const entry = { ...ownEntry('password.reset', user.id, caller), actorId: null };
-      const isDone = await resets.consume(token, { userId: user.id, passwordHash, audit: entry });
-      if (!isDone) throw useless();
-      forget(user.id);
+      const mailKey = newMailKey('password_changed');
+      const how = { userId: user.id, passwordHash, audit: entry, mailKey };
+      if (!(await resets.consume(token, how))) throw useless();
+      conclude(user.id);
     },
   };
 }

@@ -4,13 +4,13 @@ import { z } from 'zod';
 
 import type { MailOrder } from '../../storage/mail-order.ts';
 import { type AnyEndpoint, nothing, publicEndpoint } from '../endpoint.ts';
+import type { AdmitSupport } from '../support-limit.ts';
 
 export interface SupportEndpointDependencies {
   readonly sendMail: (order: MailOrder) => Promise<void>;
   /** Who reads what customers write. */
   readonly supportAddress: string;
-  /** @throws ControlPlaneError `limit_exceeded` to whoever writes too often */
-  readonly admit: (who: { readonly email: string }) => Promise<void>;
+  readonly admit: AdmitSupport;
   readonly randomKey: () => string;
 }
 
@@ -42,8 +42,8 @@ export function supportEndpoints({
       reads: ['Idempotency-Key'],
       replies: { 200: z.object({ ok: z.literal(true) }) },
       problems: ['invalid_input', 'limit_exceeded', 'body_too_large', 'unavailable'],
-      async handle({ body, headers: { idempotencyKey } }) {
-        await admit(body);
+      async handle({ body, headers: { idempotencyKey }, caller }) {
+        await admit(body, caller);
         const key = idempotencyKey === null ? randomKey() : digest(idempotencyKey, body);
         await sendMail({
           key: `support/${key}`,
