@@ -137,6 +137,31 @@ describe('standing', () => {
   });
 });
 
+describe('standing of whoever has bought again', () => {
+  test.each(['suspended', 'canceled', 'expired'])(
+    'one who is behind with another subscription was taken for %s',
+    (standing) => {
+      const life = begin();
+      life.see('past_due');
+      if (standing === 'canceled') life.see('canceled');
+      else life.pass('graceDeadline', 3_000);
+      if (standing === 'expired') life.pass('keepDeadline', 10_000);
+      expect(life.state.value.standing).toBe(standing);
+      life.see('past_due');
+      expect(life.state.value.standing).toBe(standing);
+      life.kinds();
+
+      life.see('past_due', { subscriptionId: 'sub_2' });
+
+      expect(life.state.value).toMatchObject({ standing: 'past_due', reminders: 'reminding' });
+      expect(life.state.context).toMatchObject({ suspendedAt: null, reminded: 1 });
+      expect(life.kinds()).toEqual([
+        ...['stripe.read', 'billing.apply', 'billing.mail', 'billing.mail'],
+      ]);
+    },
+  );
+});
+
 describe('sync', () => {
   test('a reading that something has overtaken is done again', () => {
     const life = begin();
@@ -187,6 +212,19 @@ describe('changes of the plan', () => {
     expect(life.state.context.change).toMatchObject({ state: 'succeeded', finishedAt: 2_000 });
     expect(life.state.value.sync).toBe('reading');
     expect(life.state.context.isStale).toBe(true);
+  });
+
+  test('one whose time was up left unread what Stripe had made of it', () => {
+    const life = begin();
+    life.see('active');
+    life.send(wish('upgrade.requested', LARGE));
+    life.kinds();
+
+    life.pass('changeDeadline', 600_000);
+
+    expect(life.state.context.change).toMatchObject({ error: { code: 'deadline_exceeded' } });
+    expect(life.state.value).toMatchObject({ change: 'idle', sync: 'reading' });
+    expect(life.kinds()).toEqual(['stripe.read']);
   });
 
   test('that Stripe refuses say why, and Stripe is read all the same', () => {

@@ -1,7 +1,5 @@
 import { subscriptionSetup } from '../setup.ts';
-import { beginReading, freeLane, resetAttempts } from '../steps.ts';
-
-const markStale = subscriptionSetup.assign({ isStale: true });
+import { beginReading, freeLane, markStale, resetAttempts } from '../steps.ts';
 
 /**
  * Sync: what Stripe tells us is only a reason to look. One reading is in flight at a time, and one
@@ -13,6 +11,7 @@ export const sync = subscriptionSetup.createStateConfig({
     idle: {
       description: 'As new as what Stripe has told us',
       entry: resetAttempts('sync'),
+      always: { guard: 'isStale', target: 'reading' },
       on: {
         'stripe.changed': 'reading',
         'change.made': { guard: 'isChangeOp', target: 'reading' },
