@@ -10,7 +10,6 @@ export const sync = subscriptionSetup.createStateConfig({
   states: {
     idle: {
       description: 'As new as what Stripe has told us',
-      entry: resetAttempts('sync'),
       always: { guard: 'isStale', target: 'reading' },
       on: {
         'stripe.changed': 'reading',
@@ -25,7 +24,11 @@ export const sync = subscriptionSetup.createStateConfig({
       on: {
         'stripe.changed': [{ guard: 'isStale', actions: [] }, { actions: markStale }],
         'change.made': { guard: 'isChangeOp', actions: markStale },
-        'subscription.observed': { guard: 'isSyncOp', target: 'read', actions: freeLane('sync') },
+        'subscription.observed': {
+          guard: 'isSyncOp',
+          target: 'read',
+          actions: [freeLane('sync'), resetAttempts('sync')],
+        },
         'effect.failed': [
           { guard: 'isSyncOp', target: 'pausing' },
           { guard: 'isChangeOp', actions: markStale },
