@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type Account, findCustomer, findPrice } from './account.ts';
 import { DAY_S } from './calendar.ts';
 import { check, fields } from './form.ts';
+import { pageOf, paging } from './lists.ts';
 import { declined, invalid, missing } from './refusal.ts';
 import type { Route } from './route.ts';
 import type { Card, Session } from './state.ts';
@@ -26,6 +27,11 @@ const ordered = z.strictObject({
     })
     .optional(),
   expand: fields.expand,
+});
+
+const listed = paging.extend({
+  customer: fields.text.optional(),
+  status: z.enum(['open', 'complete', 'expired']).optional(),
 });
 
 export function findSession({ state, now }: Account, id: string): Session {
@@ -82,6 +88,18 @@ export const checkoutRoutes: readonly Route[] = [
       };
       account.state.sessions.push(one);
       return sessionView(account, one);
+    },
+  },
+  {
+    on: 'GET /v1/checkout/sessions',
+    run(account, { form }) {
+      const { customer, status, ...page } = check(listed, form);
+      const found = account.state.sessions
+        .map(({ id }) => findSession(account, id))
+        .filter((one) => customer === undefined || one.customer === customer)
+        .filter((one) => status === undefined || one.status === status);
+      const view = (one: Session) => sessionView(account, one);
+      return pageOf(found, { ...page, url: '/v1/checkout/sessions', view });
     },
   },
   {

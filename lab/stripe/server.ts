@@ -85,18 +85,28 @@ const ROUTES = [
 const CALLS_MAX = 10_000;
 /** The original forgets them after a month. */
 const EVENTS_MAX = 5_000;
+const SAVE_SOON_MS = 500;
 
 export async function startStripe(options: StripeOptions): Promise<StripeLab> {
   const file = join(options.dataDir, 'stripe.json');
   const state = readJson(file, stateSchema) ?? freshState();
-  const save = () => writeJson(file, state);
+  let saving: NodeJS.Timeout | undefined;
+  const save = () => {
+    clearTimeout(saving);
+    saving = undefined;
+    writeJson(file, state);
+  };
+  /** What is delivered and not written down yet would only be delivered again. */
+  const saveSoon = () => {
+    saving ??= setTimeout(save, SAVE_SOON_MS).unref();
+  };
   save();
   const calls: Call[] = [];
   let isChanged = false;
   const clock = createClock(state, Date.now);
   const webhooks = startWebhooks({
     state,
-    save,
+    save: saveSoon,
     url: options.webhookUrl,
     retryMs: options.webhookRetryMs ?? 1_000,
     attemptsMax: options.webhookAttemptsMax ?? 8,
@@ -155,6 +165,7 @@ export async function startStripe(options: StripeOptions): Promise<StripeLab> {
     async [Symbol.asyncDispose]() {
       await webhooks[Symbol.asyncDispose]();
       await standIn[Symbol.asyncDispose]();
+      if (saving) save();
     },
   };
 }

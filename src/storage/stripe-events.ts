@@ -15,10 +15,11 @@ export interface ReceivedEvent {
 export interface StripeEvents {
   /** false: it is known already. */
   store(event: ReceivedEvent): Promise<boolean>;
-  /** What nobody has acted on yet, the oldest first. */
-  listReceived(
-    limit: number,
-  ): Promise<readonly Pick<ReceivedEvent, 'id' | 'type' | 'customerId'>[]>;
+  /** What nobody has acted on yet, by id, beyond `after`. */
+  listReceived(options: {
+    after: string;
+    limit: number;
+  }): Promise<readonly Pick<ReceivedEvent, 'id' | 'type' | 'customerId'>[]>;
   settle(ids: readonly string[], state: 'processed' | 'ignored'): Promise<void>;
   /** Answers how many. */
   forget(ageMs: number): Promise<number>;
@@ -39,11 +40,11 @@ export function createStripeEvents(pool: Pool): StripeEvents {
       );
       return rowCount === 1;
     },
-    async listReceived(limit) {
+    async listReceived({ after, limit }) {
       const { rows } = await query<Pick<ReceivedEvent, 'id' | 'type' | 'customerId'>>(
         `SELECT id, type, customer_id AS "customerId" FROM stripe_event
-         WHERE state = 'received' ORDER BY received_at, id LIMIT $1`,
-        [limit],
+         WHERE state = 'received' AND id > $1 ORDER BY id LIMIT $2`,
+        [after, limit],
         'list events of Stripe',
       );
       return rows;

@@ -67,14 +67,14 @@ export async function setUpStripe(
         email: `${userId}@zpack.test`,
         name: null,
       });
-      const { url } = await client.createCheckout({
+      const page = await client.createCheckout({
         customerId,
         priceId,
         successUrl: 'https://portal.test/done',
         cancelUrl: 'https://portal.test/plans',
         key: `order/${userId}`,
       });
-      await submit(url, { card: 'good' });
+      await submit(page?.url ?? '', { card: 'good' });
       const bought = await client.readSubscription(customerId);
       if (!bought) throw new Error('nothing was bought');
       return { customerId, subscriptionId: bought.subscriptionId };

@@ -61,12 +61,12 @@ describe('a checkout', () => {
     };
     const before = await t.client.readSubscription(customerId);
 
-    const { url } = await t.client.createCheckout(order);
+    const { url = '' } = (await t.client.createCheckout(order)) ?? {};
     const again = await t.client.createCheckout(order);
     const paid = await t.submit(url, { card: 'good' });
 
     expect(before).toBeNull();
-    expect(again.url).toBe(url);
+    expect(again).toEqual({ url });
     expect(paid.headers.get('location')).toContain(`session=${url.split('/').at(-1)}`);
     expect(await t.client.readSubscription(customerId)).toMatchObject({
       status: 'active',

@@ -4,19 +4,13 @@ import { join } from 'node:path';
 
 import { startMailSink } from '../../lab/mail/sink.ts';
 import { startStripe } from '../../lab/stripe/server.ts';
-import { createPlans } from '../../src/storage/plans.ts';
 import { ALICE, type Client, startTestApp } from '../support/app.ts';
 import { press } from '../support/form.ts';
+import { sellPlans } from '../support/plans.ts';
 import { until } from '../support/until.ts';
 
 export const DAY_MS = 24 * 3_600_000;
 export const WAIT = { prefer: 'wait=20' };
-
-const PLANS = [
-  { id: 'small', name: 'Small', slots: 1, memoryMiB: 1_024, priceCents: 500, position: 1 },
-  { id: 'medium', name: 'Medium', slots: 2, memoryMiB: 2_048, priceCents: 1_000, position: 2 },
-  { id: 'large', name: 'Large', slots: 4, memoryMiB: 4_096, priceCents: 2_000, position: 3 },
-];
 
 export const order = (memoryMiB = 512) => ({
   ...{ ctype: 'game', game: 'terraria', version: '1.4.4', memoryMiB },
@@ -41,11 +35,7 @@ export async function startBillingWorld(environment: Readonly<Record<string, str
       },
     }),
   );
-  const plans = createPlans(app.database.prisma);
-  for (const plan of PLANS) {
-    const stripePriceId = `price_${plan.id}`;
-    await plans.upsert({ ...plan, currency: 'eur', stripePriceId, isDefault: false });
-  }
+  await sellPlans(app.database);
   stripe.webhooks.sendTo(`${app.url}/api/billing/webhook`);
   const billingOf = async (client: Client) => (await client.call('GET', '/api/billing')).body;
   const closing = opened.move();

@@ -186,8 +186,14 @@ test('a payment that fails is waited for with reminders; then containers stop, a
   await world.settles(bob, 'the payment to arrive', ({ status }) => status === 'active');
   await until(() => world.isOn(vmid), { what: 'the container to run again', timeoutMs: 15_000 });
   expect(world.isOn(idle)).toBe(false);
-  const stopped = await bob.call('POST', `/api/servers/${vmid}/host/stop`, { headers: WAIT });
-  expect(stopped.status).toBe(200);
+  // It is on before we have been told that it is.
+  await until(
+    async () => {
+      const stop = await bob.call('POST', `/api/servers/${vmid}/host/stop`, { headers: WAIT });
+      return stop.status === 200;
+    },
+    { what: 'its owner to stop it' },
+  );
   expect(world.isOn(vmid)).toBe(false);
 });
 

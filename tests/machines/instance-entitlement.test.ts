@@ -117,6 +117,27 @@ test('somebody who starts it by hand on Proxmox has it stopped again', () => {
   expect(life.effects).toEqual(['container.shutdown']);
 });
 
+test('what nobody can see is stopped as soon as somebody can, however often that fails', () => {
+  const life = serve();
+  life.send(sighted('unknown'));
+  expect(life.state.matches({ host: 'unknown' })).toBe(true);
+  life.send(suspension);
+  expect(life.state.context.entitlement.wantsRunning).toBe(true);
+
+  for (const _ of [1, 2]) {
+    life.send(sighted('running'));
+    expect(life.effects.at(-1)).toBe('container.shutdown');
+    life.fail('host', false);
+    life.fail('host', false);
+    expect(life.state.matches({ host: { unknown: 'observing' } })).toBe(true);
+    life.pass('observeDeadline');
+  }
+  life.send(sighted('running'));
+  life.answer('container.stopped');
+
+  expect(life.state.value).toMatchObject({ host: 'stopped', entitlement: 'suspended' });
+});
+
 test('a start that fails when it is paid for is tried again until its deadline', () => {
   const life = serve();
   life.send(suspension);

@@ -137,6 +137,29 @@ describe('standing', () => {
   });
 });
 
+describe('standing of whoever has bought again', () => {
+  test.each(['suspended', 'canceled', 'expired'])(
+    'one who is behind with another subscription was taken for %s',
+    (standing) => {
+      const life = begin();
+      life.see('past_due');
+      if (standing === 'canceled') life.see('canceled');
+      else life.pass('graceDeadline', 3_000);
+      if (standing === 'expired') life.pass('keepDeadline', 10_000);
+      expect(life.state.value.standing).toBe(standing);
+      life.see('past_due');
+      expect(life.state.value.standing).toBe(standing);
+      life.kinds();
+
+      life.see('past_due', { subscriptionId: 'sub_2' });
+
+      expect(life.state.value).toMatchObject({ standing: 'past_due', reminders: 'reminding' });
+      expect(life.state.context).toMatchObject({ suspendedAt: null, reminded: 1 });
+      expect(life.kinds().toSorted().slice(0, 2)).toEqual(['billing.apply', 'billing.mail']);
+    },
+  );
+});
+
 describe('sync', () => {
   test('a reading that something has overtaken is done again', () => {
     const life = begin();
@@ -151,6 +174,21 @@ describe('sync', () => {
     expect(life.state.value.sync).toBe('reading');
     life.read(observed('active'));
     expect(life.state.value).toMatchObject({ sync: 'idle', standing: 'active' });
+  });
+
+  test('much news made the pause long after a single reading that failed', () => {
+    const life = begin();
+    life.send({ type: 'stripe.changed', why: 'webhook' });
+    for (let n = 0; n < 9; n += 1) {
+      life.send({ type: 'stripe.changed', why: 'webhook' });
+      life.read(observed('active'));
+    }
+
+    const { opId } = life.effects.at(-1) ?? {};
+    life.send({ type: 'effect.failed', opId, code: 'x', message: 'x', retryable: true });
+
+    expect(life.state.value.sync).toBe('pausing');
+    expect(life.state.context.attempts.sync).toBe(1);
   });
 
   test('Stripe is asked again while it does not answer', () => {
@@ -187,6 +225,19 @@ describe('changes of the plan', () => {
     expect(life.state.context.change).toMatchObject({ state: 'succeeded', finishedAt: 2_000 });
     expect(life.state.value.sync).toBe('reading');
     expect(life.state.context.isStale).toBe(true);
+  });
+
+  test('one whose time was up left unread what Stripe had made of it', () => {
+    const life = begin();
+    life.see('active');
+    life.send(wish('upgrade.requested', LARGE));
+    life.kinds();
+
+    life.pass('changeDeadline', 600_000);
+
+    expect(life.state.context.change).toMatchObject({ error: { code: 'deadline_exceeded' } });
+    expect(life.state.value).toMatchObject({ change: 'idle', sync: 'reading' });
+    expect(life.kinds()).toEqual(['stripe.read']);
   });
 
   test('that Stripe refuses say why, and Stripe is read all the same', () => {

@@ -48,6 +48,8 @@ export interface CrashWorldOptions {
   readonly redisUrl: string;
   readonly delays?: Partial<Delays>;
   readonly hasEdge?: boolean;
+  /** What the nodes are told beside. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** Everything but the nodes, which a test starts, kills and finds started again. */
@@ -87,6 +89,7 @@ export async function startCrashWorld(options: CrashWorldOptions): Promise<Crash
     // Kept short, so that what a dead node held is free again soon.
     EFFECT_LEASE_MS: '1500',
     JWT_SECRET: randomBytes(24).toString('hex'),
+    ...options.environment,
   };
   await createUsers(database.prisma).upsert({
     id: 'u-carol',

@@ -41,6 +41,7 @@ export function subscriptionEvents(snapshot: SubscriptionSnapshot) {
     [
       ...STATUSES.map((status) => observed(status)),
       observed('active', { pending: { planId: null, at: 9 } }),
+      observed('past_due', { subscriptionId: 'sub_2' }),
       null,
     ].map((seen) => ({ type: 'subscription.observed', opId, observed: seen, at: 2 })),
   );

@@ -2,9 +2,8 @@
  * Subscriptions at Stripe, by its own SDK: https://docs.stripe.com/api. What a customer has is what
  * Stripe says; nothing is remembered here. Every POST may be repeated after a lost answer.
  */
-import type Stripe from 'stripe';
-
 import { type Ask, createChanges, keyOf, type SubscriptionChanges } from './changes.ts';
+import { type Checkouts, createCheckouts } from './checkout.ts';
 import { readEvent, type StripeEvent } from './events.ts';
 import { stripeFailure } from './failure.ts';
 import { readId, readPage } from './observe.ts';
@@ -14,17 +13,13 @@ import { createTransport } from './transport.ts';
 /** As many as Stripe allows. */
 const PAGE_SIZE = 100;
 
-export interface StripeClient extends SubscriptionChanges, SubscriptionReads, AsyncDisposable {
+export interface StripeClient
+  extends SubscriptionChanges,
+    SubscriptionReads,
+    Checkouts,
+    AsyncDisposable {
   /** Idempotent per user: whoever stores the answer within a day stores the one customer. */
   ensureCustomer(user: { userId: string; email: string; name: string | null }): Promise<string>;
-  /** A page on which a subscription is bought. */
-  createCheckout(order: {
-    customerId: string;
-    priceId: string;
-    successUrl: string;
-    cancelUrl: string;
-    key: string;
-  }): Promise<{ url: string }>;
   /** A page of the customer's own, for cards and invoices. */
   createPortalSession(visit: { customerId: string; returnUrl: string }): Promise<{ url: string }>;
   /** @throws InvalidInputError unless Stripe signed it in the last 300 seconds. */
@@ -58,6 +53,7 @@ export function createStripeClient(options: StripeClientOptions): StripeClient {
       }
     };
   const ask = askWith();
+  const reads = createReads(askWith, options.pageSize ?? PAGE_SIZE);
 
   return {
     ...createChanges(ask),
@@ -76,21 +72,6 @@ export function createStripeClient(options: StripeClientOptions): StripeClient {
       );
       return id;
     },
-    async createCheckout({ customerId, priceId, successUrl, cancelUrl, key }) {
-      const what = `checkout.sessions.create ${customerId}`;
-      const says: Stripe.Checkout.SessionCreateParams = {
-        mode: 'subscription',
-        customer: customerId,
-        line_items: [{ price: priceId, quantity: 1 }],
-        success_url: successUrl,
-        cancel_url: cancelUrl,
-      };
-      const options = { idempotencyKey: keyOf(key, 'checkout', says) };
-      return readPage(
-        what,
-        await ask(what, (stripe) => stripe.checkout.sessions.create(says, options)),
-      );
-    },
     async createPortalSession({ customerId, returnUrl }) {
       const what = `billingPortal.sessions.create ${customerId}`;
       const says = { customer: customerId, return_url: returnUrl };
@@ -99,7 +80,8 @@ export function createStripeClient(options: StripeClientOptions): StripeClient {
         await ask(what, (stripe) => stripe.billingPortal.sessions.create(says)),
       );
     },
-    ...createReads(askWith, options.pageSize ?? PAGE_SIZE),
+    ...reads,
+    ...createCheckouts(ask, reads),
     readEvent: (rawBody, signature) => readEvent({ secret, now: now() }, { rawBody, signature }),
     [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose](),
   };

@@ -87,6 +87,10 @@ const visited = z.object({ url: z.url() });
 export const readPage = (what: string, answer: unknown): { url: string } =>
   read(visited, what, answer);
 
+const opened = visited.extend({ id: z.string() });
+export const readOpened = (what: string, answer: unknown): z.output<typeof opened> =>
+  read(opened, what, answer);
+
 const created = z.object({ id: z.string().min(1) });
 export const readId = (what: string, answer: unknown): string => read(created, what, answer).id;
 

@@ -142,10 +142,11 @@ export function createPlanChange(dependencies: Dependencies) {
     const address = subscriptionOf(request.userId);
     const look = async () => {
       const { snapshot } = await actors.read(address);
-      const { change, ops, isStale } = snapshot.context as SubscriptionContext;
+      const { change } = snapshot.context as SubscriptionContext;
       const mine = change?.id === changeId ? change : null;
       // What came of it has been read from Stripe, too: the answer says what is true then.
-      const isSettled = mine?.state !== 'running' && ops.sync === null && !isStale;
+      const { sync } = snapshot.value as { sync: string };
+      const isSettled = mine?.state !== 'running' && sync === 'idle';
       return { mine, isSettled };
     };
     await waiting.until(address.id, async () => (await look()).isSettled, {
@@ -161,5 +162,8 @@ export function createPlanChange(dependencies: Dependencies) {
 function failed({ error }: PlanChange): Error {
   const { code = 'failed', message = '' } = error ?? {};
   if (code === 'refused') return refusePlan('payment_refused', message);
-  return new ControlPlaneError('upstream_failed', `the plan was not changed: ${message}`);
+  return new ControlPlaneError(
+    'upstream_failed',
+    `the change of the plan was not confirmed: ${message}`,
+  );
 }

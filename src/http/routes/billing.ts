@@ -66,6 +66,9 @@ export function billingEndpoints(dependencies: BillingEndpointDependencies): Any
   ];
 }
 
+const alreadySubscribed = () =>
+  refusePlan('already_subscribed', 'there is a plan already: change it, or pay');
+
 /** At the payment service. */
 function pages(dependencies: BillingEndpointDependencies): AnyEndpoint[] {
   const { stripe, plans, standings, enroll, randomId } = dependencies;
@@ -95,18 +98,18 @@ function pages(dependencies: BillingEndpointDependencies): AnyEndpoint[] {
       async handle({ body, principal: { userId } }) {
         const { status, isExempt } = await standings.standingOf(userId);
         if (isExempt) throw refusePlan('exempt', 'administrators pay nothing');
-        if (PAYING.includes(status)) {
-          throw refusePlan('already_subscribed', 'there is a plan already: change it, or pay');
-        }
+        if (PAYING.includes(status)) throw alreadySubscribed();
         const { stripePriceId: priceId } = await choose(body.plan);
-        const { url } = await stripe.createCheckout({
+        const page = await stripe.createCheckout({
           customerId: await enroll(userId),
           priceId,
           successUrl: `${returnUrl}?checkout=done`,
           cancelUrl: `${returnUrl}?checkout=canceled`,
           key: `checkout/${userId}/${randomId()}`,
         });
-        return { status: 200, body: { ok: true, url } };
+        // We may not have heard of it yet.
+        if (!page) throw alreadySubscribed();
+        return { status: 200, body: { ok: true, url: page.url } };
       },
     }),
     endpoint({

@@ -62,6 +62,11 @@ export const subscriptionSetup = setup({
       event.type === 'subscription.observed' &&
       event.opId === context.ops.sync?.id &&
       standingOf(event.observed) === as,
+    isAnotherBehind: ({ context, event }) =>
+      event.type === 'subscription.observed' &&
+      event.opId === context.ops.sync?.id &&
+      standingOf(event.observed) === 'past_due' &&
+      event.observed?.subscriptionId !== context.observed?.subscriptionId,
     mayRepeatChange: ({ context, event }) =>
       event.type === 'effect.failed' &&
       event.retryable &&

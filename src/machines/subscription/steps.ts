@@ -55,6 +55,9 @@ const takeLane = (lane: 'sync' | 'change') =>
 export const freeLane = (lane: 'sync' | 'change') =>
   subscriptionSetup.assign({ ops: ({ context }) => ({ ...context.ops, [lane]: null }) });
 
+/** What was read last is not all there is to know. */
+export const markStale = subscriptionSetup.assign({ isStale: true });
+
 export const resetAttempts = (lane: 'sync' | 'change') =>
   subscriptionSetup.assign({ attempts: ({ context }) => ({ ...context.attempts, [lane]: 0 }) });
 

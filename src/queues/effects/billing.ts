@@ -6,6 +6,7 @@ import type { Observed, SubscriptionEffect } from '../../machines/subscription/t
 import type { Customers } from '../../storage/customers.ts';
 import type { MailContent, MailOrder } from '../../storage/mail-order.ts';
 import type { Plans } from '../../storage/plans.ts';
+import { inTurn } from '../in-turn.ts';
 import type { SubscriptionPerformers } from './performer.ts';
 
 export interface BillingOptions {
@@ -50,20 +51,16 @@ export function createBillingPerformers(options: BillingOptions): SubscriptionPe
       const customer = await customers.find(userId);
       // Whoever was made an administrator meanwhile pays nothing.
       const reason = customer?.role === 'admin' ? null : effect.reason;
-      for (const id of await customers.listInstanceIds(userId)) {
-        signal.throwIfAborted();
-        await tell(id, { reason, order });
-      }
+      const ids = await customers.listInstanceIds(userId);
+      await inTurn(ids, (id) => tell(id, { reason, order }), signal);
       return done(effect);
     },
     async 'billing.expire'(effect, { signal }) {
       const { userId, order } = effect;
       const customer = await customers.find(userId);
       if (customer?.role === 'admin') return done(effect);
-      for (const id of await customers.listInstanceIds(userId)) {
-        signal.throwIfAborted();
-        await remove(actors, id, order);
-      }
+      const ids = await customers.listInstanceIds(userId);
+      await inTurn(ids, (id) => removeExpired(actors, id, order), signal);
       return done(effect);
     },
   };
@@ -100,7 +97,12 @@ export function createDecisions(actors: Pick<ActorSystem, 'tell'>) {
   };
 }
 
-async function remove(actors: Pick<ActorSystem, 'ask'>, id: string, order: number): Promise<void> {
+/** Deletes an instance that nobody has paid for: once, however often it is asked. */
+export async function removeExpired(
+  actors: Pick<ActorSystem, 'ask'>,
+  id: string,
+  order: number,
+): Promise<void> {
   const wish = { type: 'delete.requested', force: true, requestedBy: 'billing' };
   const operationId = `op-expiry-${order}`;
   try {

@@ -6,7 +6,8 @@ import type { Customers } from '../../storage/customers.ts';
 import type { MailOrder } from '../../storage/mail-order.ts';
 import type { StripeEvents } from '../../storage/stripe-events.ts';
 import type { SubscriptionRow, Subscriptions } from '../../storage/subscriptions.ts';
-import type { createDecisions } from '../effects/billing.ts';
+import { type createDecisions, removeExpired } from '../effects/billing.ts';
+import { inTurn } from '../in-turn.ts';
 import type { BillingTask } from './billing-schedule.ts';
 
 const PAGE_MAX = 200;
@@ -22,7 +23,7 @@ export interface BillingTaskOptions {
   readonly customers: Pick<Customers, 'find' | 'findByCustomerIds' | 'listUntold'>;
   readonly events: Pick<StripeEvents, 'forget'>;
   readonly runs: Pick<BillingRuns, 'forget'>;
-  readonly actors: Pick<ActorSystem, 'tell'>;
+  readonly actors: Pick<ActorSystem, 'ask' | 'tell'>;
   readonly tellDecision: ReturnType<typeof createDecisions>;
   /** Makes the actor of a customer that Stripe knows and we do not. */
   readonly enroll: (userId: string) => Promise<string>;
@@ -50,9 +51,13 @@ export function createBillingTasks(options: BillingTaskOptions) {
     const eventId = `reconcile/${runId}`;
     const look = { type: 'stripe.changed', why: 'reconcile' };
     const seen = new Set<string>();
+    let failed = 0;
     for await (const { userId, context } of everySubscription(signal)) {
       seen.add(context.customerId);
-      await options.actors.tell(subscriptionOf(userId), look, { eventId });
+      // One that cannot be told keeps none of the others from being compared.
+      await options.actors.tell(subscriptionOf(userId), look, { eventId }).catch(() => {
+        failed += 1;
+      });
     }
     const strangers: string[] = [];
     for await (const { customerId } of options.stripe.listCustomersWithSubscriptions(signal)) {
@@ -63,7 +68,8 @@ export function createBillingTasks(options: BillingTaskOptions) {
       await options.enroll(userId);
       await options.actors.tell(subscriptionOf(userId), look, { eventId });
     }
-    return { asked: seen.size, found: ours.length, strangers: strangers.length - ours.length };
+    const found = ours.length;
+    return { asked: seen.size, failed, found, strangers: strangers.length - found };
   };
 
   const reminders: BillingTask = async (_, signal) => {
@@ -91,20 +97,29 @@ export function createBillingTasks(options: BillingTaskOptions) {
     runs: await options.runs.forget(KEPT_MS),
   });
 
-  /** Instances that were made while something was decided about their owner. */
-  async function tellUntold(signal: AbortSignal): Promise<void> {
-    for (const { instanceId, userId } of await customers.listUntold(UNTOLD_MAX)) {
-      signal.throwIfAborted();
-      const row = await subscriptions.find(userId);
-      if (!row) continue;
-      const { order, suspendedAt, observed } = row.context;
-      const reason = observed?.status === 'canceled' ? 'subscription_ended' : 'payment_due';
-      await options.tellDecision(instanceId, {
-        reason: suspendedAt === null ? null : reason,
-        order,
-      });
-    }
-  }
+  return { tasks: { reconcile, reminders, expiry }, tellUntold: createUntoldSweep(options) };
+}
 
-  return { tasks: { reconcile, reminders, expiry }, tellUntold };
+/** Instances that were made while something was decided about their owner. */
+function createUntoldSweep(options: BillingTaskOptions) {
+  const { subscriptions, customers } = options;
+  return async (signal: AbortSignal): Promise<void> => {
+    const untold = await customers.listUntold(UNTOLD_MAX);
+    const tell = async ({ instanceId, userId }: (typeof untold)[number]): Promise<void> => {
+      const [row, customer] = await Promise.all([
+        subscriptions.find(userId),
+        customers.find(userId),
+      ]);
+      if (!row) return;
+      const { order, suspendedAt, observed } = row.context;
+      const because = observed?.status === 'canceled' ? 'subscription_ended' : 'payment_due';
+      // Administrators pay nothing, whatever was decided before they were.
+      const isUsable = suspendedAt === null || customer?.role === 'admin';
+      if (!isUsable && row.status === 'expired') {
+        await removeExpired(options.actors, instanceId, order);
+      }
+      await options.tellDecision(instanceId, { reason: isUsable ? null : because, order });
+    };
+    await inTurn(untold, tell, signal);
+  };
 }

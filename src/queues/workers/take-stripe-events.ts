@@ -3,6 +3,7 @@ import { NotFoundError } from '../../errors.ts';
 import { subscriptionOf } from '../../machines/index.ts';
 import type { Customers } from '../../storage/customers.ts';
 import type { StripeEvents } from '../../storage/stripe-events.ts';
+import { inTurn } from '../in-turn.ts';
 
 const PAGE_MAX = 200;
 
@@ -40,22 +41,33 @@ export function createStripeEventsSweep({ events, customers, actors }: Dependenc
     const byCustomer = Map.groupBy(matter, ({ customerId }) => customerId ?? '');
     const known = await customers.findByCustomerIds([...byCustomer.keys()]);
     const ignored = new Set(page.map(({ id }) => id));
-    for (const { userId, customerId } of known) {
-      const group = byCustomer.get(customerId ?? '') ?? [];
-      const last = group.at(-1);
-      if (!last || !(await tell(userId, last.type))) continue;
-      const ids = group.map(({ id }) => id);
-      await events.settle(ids, 'processed');
-      for (const id of ids) ignored.delete(id);
+    try {
+      await inTurn(known, async ({ userId, customerId }) => {
+        const group = byCustomer.get(customerId ?? '') ?? [];
+        const ids = group.map(({ id }) => id);
+        const isOurs = await tell(userId, group.at(-1)?.type ?? '').catch((error: unknown) => {
+          for (const id of ids) ignored.delete(id);
+          throw error;
+        });
+        if (!isOurs) return;
+        for (const id of ids) ignored.delete(id);
+        await events.settle(ids, 'processed');
+      });
+    } finally {
+      await events.settle([...ignored], 'ignored');
     }
-    await events.settle([...ignored], 'ignored');
   }
 
   return async (shutdown: AbortSignal): Promise<void> => {
-    while (!shutdown.aborted) {
-      const page = await events.listReceived(PAGE_MAX);
-      await take(page);
-      if (page.length < PAGE_MAX) return;
+    const failures: unknown[] = [];
+    for (let after = ''; !shutdown.aborted; ) {
+      const page = await events.listReceived({ after, limit: PAGE_MAX });
+      // Those of a customer whose actor cannot be told now stay, and keep nobody else's waiting.
+      await take(page).catch((error: unknown) => failures.push(error));
+      const last = page.at(-1);
+      if (!last || page.length < PAGE_MAX) break;
+      after = last.id;
     }
+    if (failures.length > 0) throw failures[0];
   };
 }

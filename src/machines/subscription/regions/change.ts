@@ -1,5 +1,12 @@
 import { subscriptionSetup } from '../setup.ts';
-import { acceptChange, beginChange, endChange, freeLane, resetAttempts } from '../steps.ts';
+import {
+  acceptChange,
+  beginChange,
+  endChange,
+  freeLane,
+  markStale,
+  resetAttempts,
+} from '../steps.ts';
 
 /**
  * Change: another plan, at once or at the end of the period, or none of that after all. Stripe does
@@ -40,7 +47,7 @@ export const change = subscriptionSetup.createStateConfig({
           { guard: 'isChangeOp', target: 'idle', actions: endChange('failed') },
         ],
       },
-      after: { changeDeadline: { target: 'idle', actions: endChange('failed') } },
+      after: { changeDeadline: { target: 'idle', actions: [...endChange('failed'), markStale] } },
     },
   },
 });

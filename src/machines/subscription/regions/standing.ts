@@ -22,13 +22,21 @@ const fromUsable = (here: Standing) => [
   STAYS,
 ];
 
-/** From one in which they may not: only what is paid for opens them again. */
+/**
+ * From one in which they may not: only what is paid for opens them again. Another subscription that
+ * is behind was paid for once, which we may not have seen: it has its time like every other.
+ */
 const fromBlocked = (...more: { guard: ReturnType<typeof seen>; target: string }[]) => [
   ...(['trialing', 'active'] as const).map((there) => ({
     guard: seen(there),
     target: `#subscription.standing.${there}` as const,
     actions: [rememberObserved, ...restore],
   })),
+  {
+    guard: 'isAnotherBehind' as const,
+    target: '#subscription.standing.past_due' as const,
+    actions: [rememberObserved, settle, ...restore],
+  },
   ...more.map((one) => ({ ...one, actions: rememberObserved })),
   STAYS,
 ];

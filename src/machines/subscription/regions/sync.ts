@@ -1,7 +1,5 @@
 import { subscriptionSetup } from '../setup.ts';
-import { beginReading, freeLane, resetAttempts } from '../steps.ts';
-
-const markStale = subscriptionSetup.assign({ isStale: true });
+import { beginReading, freeLane, markStale, resetAttempts } from '../steps.ts';
 
 /**
  * Sync: what Stripe tells us is only a reason to look. One reading is in flight at a time, and one
@@ -12,7 +10,7 @@ export const sync = subscriptionSetup.createStateConfig({
   states: {
     idle: {
       description: 'As new as what Stripe has told us',
-      entry: resetAttempts('sync'),
+      always: { guard: 'isStale', target: 'reading' },
       on: {
         'stripe.changed': 'reading',
         'change.made': { guard: 'isChangeOp', target: 'reading' },
@@ -26,7 +24,11 @@ export const sync = subscriptionSetup.createStateConfig({
       on: {
         'stripe.changed': [{ guard: 'isStale', actions: [] }, { actions: markStale }],
         'change.made': { guard: 'isChangeOp', actions: markStale },
-        'subscription.observed': { guard: 'isSyncOp', target: 'read', actions: freeLane('sync') },
+        'subscription.observed': {
+          guard: 'isSyncOp',
+          target: 'read',
+          actions: [freeLane('sync'), resetAttempts('sync')],
+        },
         'effect.failed': [
           { guard: 'isSyncOp', target: 'pausing' },
           { guard: 'isChangeOp', actions: markStale },
