@@ -6,14 +6,14 @@ import { join } from 'node:path';
 import { type EdgeWorld, startEdge } from '../../lab/edge.ts';
 import type { Delays } from '../../lab/proxmox/options.ts';
 import { type Proxmox, startProxmox } from '../../lab/proxmox/server.ts';
-import { hashPassword } from '../../src/http/auth/passwords.ts';
 import type { Database } from '../../src/storage/database.ts';
 import { createUsers } from '../../src/storage/users.ts';
+import { PASSWORD, PASSWORD_HASH } from './accounts.ts';
 import { type CrashClient, createCrashClient } from './crash-client.ts';
 import { createNodes, type Nodes } from './crash-nodes.ts';
 import { startFrontDoor } from './front-door.ts';
 
-const ACCOUNT = { username: 'carol', password: 'correct horse' };
+const ACCOUNT = { username: 'carol', password: PASSWORD };
 const COMPILE_CACHE = join(tmpdir(), 'zpack-crash-compile-cache');
 
 /** Enough for all that live at a time, so that nobody waits for a port. */
@@ -94,7 +94,7 @@ export async function startCrashWorld(options: CrashWorldOptions): Promise<Crash
     username: ACCOUNT.username,
     displayName: null,
     role: 'user',
-    passwordHash: await hashPassword(ACCOUNT.password),
+    passwordHash: PASSWORD_HASH,
   });
   const nodes = opened.use(createNodes({ folder, environment }));
   nodesOf.urls = () => nodes.all().flatMap(({ url }) => url ?? []);
