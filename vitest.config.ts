@@ -10,6 +10,8 @@ export default defineConfig({
     // No file changes what another one imports, and importing it again costs more than most tests.
     isolate: false,
     sequence: { sequencer: LongestFirst },
+    // Those that are told to run side by side mostly wait for pauses between attempts.
+    maxConcurrency: 10,
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

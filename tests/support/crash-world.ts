@@ -9,6 +9,7 @@ import { type Proxmox, startProxmox } from '../../lab/proxmox/server.ts';
 import type { Database } from '../../src/storage/database.ts';
 import { createUsers } from '../../src/storage/users.ts';
 import { PASSWORD, PASSWORD_HASH } from './accounts.ts';
+import type { NodeFiles } from './bundle-nodes.ts';
 import { type CrashClient, createCrashClient } from './crash-client.ts';
 import { createNodes, type Nodes } from './crash-nodes.ts';
 import { startFrontDoor } from './front-door.ts';
@@ -46,13 +47,14 @@ export interface CrashWorldOptions {
   /** Migrated and empty. It is the caller's to drop. */
   readonly database: Database & { readonly url: string };
   readonly redisUrl: string;
+  readonly nodeFiles: NodeFiles;
   readonly delays?: Partial<Delays>;
   readonly hasEdge?: boolean;
 }
 
 /** Everything but the nodes, which a test starts, kills and finds started again. */
 export async function startCrashWorld(options: CrashWorldOptions): Promise<CrashWorld> {
-  const { database, redisUrl } = options;
+  const { database, redisUrl, nodeFiles } = options;
   await using opened = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'zpack-crash-'));
   opened.defer(() => rm(folder, { recursive: true, force: true }));
@@ -96,7 +98,7 @@ export async function startCrashWorld(options: CrashWorldOptions): Promise<Crash
     role: 'user',
     passwordHash: PASSWORD_HASH,
   });
-  const nodes = opened.use(createNodes({ folder, environment }));
+  const nodes = opened.use(createNodes({ folder, files: nodeFiles, environment }));
   nodesOf.urls = () => nodes.all().flatMap(({ url }) => url ?? []);
   const client = createCrashClient({ ...ACCOUNT, nodes: nodes.all });
   const closing = opened.move();

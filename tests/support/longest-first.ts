@@ -1,10 +1,13 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Files that take long, the longest first: begun last, one of them would keep one core alone. */
+/**
+ * Files that take long, the longest first: begun last, one of them would keep one core alone.
+ * What works and what waits take turns.
+ */
 const LONGEST = [
   'e2e/crash-storms',
-  'e2e/crash-checkpoints',
   'e2e/edge-faults',
+  'e2e/crash-checkpoints',
   'e2e/crash-power',
   'machines/instance-model',
   'e2e/crash-edge',
