@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './tests/support/longest-first.ts';
 
 export default defineConfig({
   test: {
@@ -6,6 +7,11 @@ export default defineConfig({
     globalSetup: ['tests/support/global-setup.ts'],
     // Most tests wait for other processes: two files at a time suit two cores.
     maxWorkers: 2,
+    // No file changes what another one imports, and importing it again costs more than most tests.
+    isolate: false,
+    sequence: { sequencer: LongestFirst },
+    // Those that are told to run side by side mostly wait for pauses between attempts.
+    maxConcurrency: 10,
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

@@ -57,7 +57,11 @@ describe.concurrent('killed by SIGKILL, a process loses, doubles and forgets not
   for (const faultyNodes of SCENARIOS) {
     test(nameOf(faultyNodes), { timeout: 240_000 }, async () => {
       await using database = await createTestDatabase();
-      await using world = await startCrashWorld({ database, redisUrl: inject('redisUrl') });
+      await using world = await startCrashWorld({
+        database,
+        redisUrl: inject('redisUrl'),
+        nodeFiles: inject('nodeFiles'),
+      });
       for (const [role, faults] of faultyNodes) await world.nodes.start({ role, faults });
 
       const lives = await liveAll(world.client, LIVES, LIVES.length).catch((cause: unknown) => {

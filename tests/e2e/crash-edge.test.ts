@@ -23,7 +23,12 @@ test('a worker killed while it publishes and while it removes leaves nothing out
 }, async () => {
   await using database = await createTestDatabase();
   const redisUrl = inject('redisUrl');
-  await using world = await startCrashWorld({ database, redisUrl, hasEdge: true });
+  await using world = await startCrashWorld({
+    database,
+    redisUrl,
+    nodeFiles: inject('nodeFiles'),
+    hasEdge: true,
+  });
   await world.nodes.start({ role: 'api' });
   const publishing = await world.nodes.start({
     role: 'worker',

@@ -38,7 +38,11 @@ describe.concurrent('a worker killed at every moment of a change of power', () =
     { timeout: 120_000 },
     async (verb, before, tasks) => {
       await using database = await createTestDatabase();
-      await using world = await startCrashWorld({ database, redisUrl: inject('redisUrl') });
+      await using world = await startCrashWorld({
+        database,
+        redisUrl: inject('redisUrl'),
+        nodeFiles: inject('nodeFiles'),
+      });
       await world.nodes.start({ role: 'api' });
       const maker = await world.nodes.start({ role: 'worker' });
       const { vmid } = await live(world.client, { kind: 'kept' });

@@ -132,7 +132,12 @@ describe.concurrent('the edge', () => {
       const down = { kind: 'drop_before', times: 10_000 };
       const outage = plan(t, party, { ...party.publish, ...down });
       const vmid = await t.order(party.order);
-      const short = await t.statusWhen(vmid, ({ edge }) => edge.state === 'degraded', 'its lack');
+      const short = await t.statusWhen(
+        vmid,
+        ({ edge }) => edge.state === 'degraded',
+        'its lack',
+        60_000,
+      );
       t.edge[party.name].faults.clear();
       const { name } = await t.statusWhen(vmid, isWhole, 'its publication', 60_000);
       const second = plan(t, party, { ...party.remove, ...down });
@@ -167,7 +172,12 @@ test(
     };
     await t.edge.router[Symbol.asyncDispose]();
     const vmid = await t.order(TERRARIA);
-    const short = await t.statusWhen(vmid, ({ edge }) => edge.state === 'degraded', 'its lack');
+    const short = await t.statusWhen(
+      vmid,
+      ({ edge }) => edge.state === 'degraded',
+      'its lack',
+      60_000,
+    );
     const [router] = short.edge.targets;
     {
       await using _ = await again();

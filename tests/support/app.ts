@@ -9,10 +9,9 @@ import type { ProxmoxOptions } from '../../lab/proxmox/options.ts';
 import { type Proxmox, startProxmox } from '../../lab/proxmox/server.ts';
 import { startApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
-import { hashPassword } from '../../src/http/auth/passwords.ts';
 import { createUsers } from '../../src/storage/users.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
-import { PASSWORD } from './accounts.ts';
+import { PASSWORD, PASSWORD_HASH } from './accounts.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 import { openTestLog } from './test-log.ts';
 
@@ -123,12 +122,18 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
 
 async function createAccounts(database: TestDatabase): Promise<void> {
   const users = createUsers(database.prisma);
-  const passwordHash = await hashPassword(PASSWORD);
   for (const id of [ALICE, BOB, ADMIN]) {
     const username = id.slice(2);
     const role = id === ADMIN ? 'admin' : 'user';
     const email = `${username}@zpack.test`;
-    await users.upsert({ id, email, username, displayName: null, role, passwordHash });
+    await users.upsert({
+      id,
+      email,
+      username,
+      displayName: null,
+      role,
+      passwordHash: PASSWORD_HASH,
+    });
   }
 }
 

@@ -7,12 +7,11 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 import type { Checkpoint } from '../../src/actors/checkpoint.ts';
+import type { NodeFiles } from './bundle-nodes.ts';
 import { openTestLog } from './test-log.ts';
 import { until } from './until.ts';
 
 const path = (file: string) => fileURLToPath(new URL(file, import.meta.url));
-const MAIN = path('../../src/main.ts');
-const FAULTY = path('crash-node.ts');
 const LIFELINE = path('crash-lifeline.ts');
 
 /** Nodes are started so often that what is compiled once is kept. */
@@ -67,6 +66,7 @@ export interface Nodes extends AsyncDisposable {
 
 export function createNodes(options: {
   readonly folder: string;
+  readonly files: NodeFiles;
   readonly environment: Readonly<Record<string, string>>;
 }): Nodes {
   const nodes: (SupervisedNode & { end(): Promise<void> })[] = [];
@@ -81,7 +81,8 @@ export function createNodes(options: {
       const name = `${role}-${nodes.length + 1}`;
       const record = join(options.folder, `${name}.fired`);
       const environment = { ...options.environment, ROLE: role };
-      const node = supervise({ name, role, faults, record, environment, strange, note });
+      const { files } = options;
+      const node = supervise({ name, role, faults, record, environment, strange, note, files });
       nodes.push(node);
       await until(() => node.hasStarted || node.generation > 1, {
         what: `${name} starting: ${notes.join('\n')}`,
@@ -99,6 +100,7 @@ export function createNodes(options: {
 }
 
 interface Supervision {
+  readonly files: NodeFiles;
   readonly name: string;
   readonly role: Role;
   readonly faults: readonly Fault[];
@@ -109,7 +111,7 @@ interface Supervision {
 }
 
 function supervise(supervision: Supervision): SupervisedNode & { end(): Promise<void> } {
-  const { name, role, faults, record, environment, strange, note } = supervision;
+  const { name, role, faults, record, environment, strange, note, files } = supervision;
   const log = openTestLog(`${name}-${randomUUID()}`, environment);
   let generation = 0;
   let isEnding = false;
@@ -125,10 +127,14 @@ function supervise(supervision: Supervision): SupervisedNode & { end(): Promise<
       CRASH_PASS: String(fault.pass),
       CRASH_RECORD: record,
     };
-    const started = spawn(process.execPath, ['--import', LIFELINE, fault ? FAULTY : MAIN], {
-      stdio: ['pipe', 'pipe', 'pipe'],
-      env: { PATH: process.env['PATH'], NODE_COMPILE_CACHE: COMPILED, ...environment, ...orders },
-    });
+    const started = spawn(
+      process.execPath,
+      ['--import', LIFELINE, fault ? files.faulty : files.main],
+      {
+        stdio: ['pipe', 'pipe', 'pipe'],
+        env: { PATH: process.env['PATH'], NODE_COMPILE_CACHE: COMPILED, ...environment, ...orders },
+      },
+    );
     // Its end is told by `exit`; the pipes may break before.
     started.stdin.on('error', () => {});
     createInterface(started.stdout).on('line', (line) => read(started, line));

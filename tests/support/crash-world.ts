@@ -6,14 +6,15 @@ import { join } from 'node:path';
 import { type EdgeWorld, startEdge } from '../../lab/edge.ts';
 import type { Delays } from '../../lab/proxmox/options.ts';
 import { type Proxmox, startProxmox } from '../../lab/proxmox/server.ts';
-import { hashPassword } from '../../src/http/auth/passwords.ts';
 import type { Database } from '../../src/storage/database.ts';
 import { createUsers } from '../../src/storage/users.ts';
+import { PASSWORD, PASSWORD_HASH } from './accounts.ts';
+import type { NodeFiles } from './bundle-nodes.ts';
 import { type CrashClient, createCrashClient } from './crash-client.ts';
 import { createNodes, type Nodes } from './crash-nodes.ts';
 import { startFrontDoor } from './front-door.ts';
 
-const ACCOUNT = { username: 'carol', password: 'correct horse' };
+const ACCOUNT = { username: 'carol', password: PASSWORD };
 const COMPILE_CACHE = join(tmpdir(), 'zpack-crash-compile-cache');
 
 /** Enough for all that live at a time, so that nobody waits for a port. */
@@ -46,6 +47,7 @@ export interface CrashWorldOptions {
   /** Migrated and empty. It is the caller's to drop. */
   readonly database: Database & { readonly url: string };
   readonly redisUrl: string;
+  readonly nodeFiles: NodeFiles;
   readonly delays?: Partial<Delays>;
   readonly hasEdge?: boolean;
   /** What the nodes are told beside. */
@@ -54,7 +56,7 @@ export interface CrashWorldOptions {
 
 /** Everything but the nodes, which a test starts, kills and finds started again. */
 export async function startCrashWorld(options: CrashWorldOptions): Promise<CrashWorld> {
-  const { database, redisUrl } = options;
+  const { database, redisUrl, nodeFiles } = options;
   await using opened = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'zpack-crash-'));
   opened.defer(() => rm(folder, { recursive: true, force: true }));
@@ -97,9 +99,9 @@ export async function startCrashWorld(options: CrashWorldOptions): Promise<Crash
     username: ACCOUNT.username,
     displayName: null,
     role: 'user',
-    passwordHash: await hashPassword(ACCOUNT.password),
+    passwordHash: PASSWORD_HASH,
   });
-  const nodes = opened.use(createNodes({ folder, environment }));
+  const nodes = opened.use(createNodes({ folder, files: nodeFiles, environment }));
   nodesOf.urls = () => nodes.all().flatMap(({ url }) => url ?? []);
   const client = createCrashClient({ ...ACCOUNT, nodes: nodes.all });
   const closing = opened.move();

@@ -55,7 +55,9 @@ export function explore<S>(
       if (next === node.snapshot && actions.length === 0) continue;
       const to = key(next as S);
       node.edges.push({ event, to, actions });
-      predecessors.set(to, [...(predecessors.get(to) ?? []), node.key]);
+      const before = predecessors.get(to);
+      if (before) before.push(node.key);
+      else predecessors.set(to, [node.key]);
       if (!nodes.has(to)) {
         if (nodes.size === STATES_MAX) throw new Error('the abstraction is not bounded');
         nodes.set(to, { key: to, snapshot: restore(machine, next as S), edges: [] });

@@ -1,0 +1,36 @@
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+
+/**
+ * Files that take long, the longest first: begun last, one of them would keep one core alone.
+ * What works and what waits take turns.
+ */
+const LONGEST = [
+  'e2e/crash-storms',
+  'e2e/edge-faults',
+  'e2e/crash-checkpoints',
+  'e2e/crash-power',
+  'machines/instance-model',
+  'e2e/crash-edge',
+  'e2e/edge',
+  'e2e/lab',
+  'lab/services',
+  'machines/equality',
+  'e2e/billing',
+  'lab/agent-games',
+  'lab/proxmox',
+  'queues/poll-hosts',
+  'http/events',
+  'http/host',
+];
+
+const rank = ({ moduleId }: TestSpecification): number => {
+  const found = LONGEST.findIndex((name) => moduleId.endsWith(`/tests/${name}.test.ts`));
+  return found === -1 ? LONGEST.length : found;
+};
+
+/** The rest in the order of their names, so that every run is in the same one. */
+export class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    return files.toSorted((a, b) => rank(a) - rank(b) || (a.moduleId < b.moduleId ? -1 : 1));
+  }
+}
