@@ -128,7 +128,7 @@ async function setUp(database: TestDatabase, sink: MailSink, resend: Resend) {
     bouncedAt: async () => (await rows('SELECT mail_bounced_at AS at FROM "user"'))[0]?.at,
     /** Stands for the time that passes: pauses are over, and so are leases. */
     pass: () =>
-      rows(`UPDATE mail SET due_at = least(due_at, now()),
+      rows(`UPDATE mail SET due_at = least(due_at, now() - interval '1 s'),
         leased_until = least(leased_until, now() - interval '1 ms')`),
     startProcess(id: string) {
       const order = { databaseUrl: database.url, id, leaseMs: 60_000, smtp, portal: PORTAL };

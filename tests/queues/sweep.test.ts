@@ -23,7 +23,7 @@ describe('a sweep', () => {
     await using node = await t.startNode(endless);
     await t.create(node.actors);
 
-    await t.rows(`UPDATE timer SET due_at = now()`);
+    await t.rows(`UPDATE timer SET due_at = now() - interval '1 s'`);
 
     await until(
       async () => (await t.contextOf(node.actors)).failure?.code === 'deadline_exceeded',
