@@ -45,9 +45,13 @@ export async function readInTime<Q extends IncomingMessage, S extends ServerResp
   }
 }
 
-/** Once it is answered: what still comes of its body would be read, and thrown away, for ever. */
+/**
+ * Once it is answered: what still comes of its body is thrown away, so that the connection can go
+ * on, and not for ever, so that nobody sends gigabytes that nobody wants.
+ */
 export function endUnread(request: IncomingMessage): void {
   if (request.complete) return;
+  request.resume();
   setTimeout(() => request.complete || request.socket.destroy(), LINGER_MS).unref();
 }
 

@@ -30,7 +30,8 @@ function begin(transfer: Transfer, headers: Readonly<Record<string, string>>): C
   signal.throwIfAborted();
   const call = send(new URL(path, origin), {
     ...{ method, signal, agent: false },
-    headers: { ...transfer.headers, ...headers },
+    // Whoever is told that we close does so with our bytes unread, and its answer may be lost.
+    headers: { ...transfer.headers, ...headers, connection: 'keep-alive' },
   });
   return call.setTimeout(idleMs, () =>
     call.destroy(new DOMException('nothing has moved for too long', 'TimeoutError')),
