@@ -19,8 +19,8 @@ interface Asked {
 }
 
 /** A container of Alice's with files in it, and all who ask for them. */
-export async function startFilesWorld() {
-  const world = await startHostWorld();
+export async function startFilesWorld(environment: Readonly<Record<string, string>> = {}) {
+  const world = await startHostWorld(environment);
   const vmid = await world.create();
   const rootfs = world.onProxmox(vmid)?.rootfs ?? '';
   const staging = join(rootfs, 'srv', '.zpack-uploads');

@@ -9,7 +9,7 @@ import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { until } from '../support/until.ts';
 import { PREFIXES, sha256, startFilesWorld } from './files-world.ts';
 
-const t = await startFilesWorld();
+const t = await startFilesWorld({ FILE_IDLE_TIMEOUT_MS: '2000' });
 afterAll(() => t[Symbol.asyncDispose]());
 afterEach(() => t.setFaults({}));
 const { alice, bob, served } = t;
@@ -366,6 +366,40 @@ describe.each(PREFIXES)('%s/:id/files', (prefix) => {
     expect(nobodys).toMatchObject({ status: 404, body: { error: 'not_found' } });
     expect(anonymous.status).toBe(401);
   });
+});
+
+test('end where nothing moves any more', async () => {
+  t.setFaults({ answers: { '/game/files/download': 'hang' } });
+  const hanging = alice.call('GET', t.urlOf(PREFIXES[0], '/download', { path: 'x' }));
+  const upload = t.open('POST', t.urlOf(PREFIXES[0], '/upload', { path: 'stalled' }), {
+    'content-length': 10,
+  });
+  upload.on('error', () => undefined).write('x');
+
+  const stalled = await answerOf(upload);
+
+  expect(await hanging).toMatchObject({ status: 502, body: { error: 'upstream_failed' } });
+  expect(stalled.statusCode).toBe(502);
+  expect(t.fired()).toContain('hang /game/files/download');
+  await t.isQuiet();
+});
+
+test.each([
+  ['POST', '/upload', 'text', 201],
+  ['PUT', '/content', JSON.stringify({ content: 'text' }), 200],
+])('are asked for when nothing speaks against it: %s %s', async (method, path, body, status) => {
+  const url = t.urlOf(PREFIXES[0], path, { path: 'expected' });
+  const request = t.open(method, url, {
+    ...{ 'content-length': body.length, 'content-type': 'application/json' },
+    expect: '100-continue',
+  });
+  request.on('continue', () => request.end(body)).flushHeaders();
+
+  const answer = await answerOf(request);
+
+  answer.resume();
+  expect(answer.statusCode).toBe(status);
+  expect(readFileSync(join(served, 'expected'), 'utf8')).toBe('text');
 });
 
 test('cannot be reached while the container is off', async () => {
