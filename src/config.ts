@@ -85,6 +85,12 @@ const configuration = ENVIRONMENT.check((context) => {
     pollMs: env.AGENT_POLL_MS,
     bootTimeoutMs: env.AGENT_BOOT_TIMEOUT_MS,
   },
+  files: {
+    uploadBytesMax: env.FILE_UPLOAD_MAX_MIB * 1024 * 1024,
+    editBytesMax: env.FILE_EDIT_MAX_KIB * 1024,
+    transfersMax: env.FILE_TRANSFERS_MAX,
+    idleMs: env.FILE_IDLE_TIMEOUT_MS,
+  },
   polls: {
     everyMs: env.POLL_INTERVAL_MS,
     shards: env.POLL_SHARDS,

@@ -100,6 +100,14 @@ export const ENVIRONMENT = z.object({
     .default(8)
     .describe('Changes of power that one Proxmox node works on at a time'),
   AGENT_TIMEOUT_MS: positive.default(5_000).describe('Longest wait for one answer of an agent'),
+  FILE_UPLOAD_MAX_MIB: positive.default(16_384).describe('Largest file that may be uploaded'),
+  FILE_EDIT_MAX_KIB: positive.max(4_096).default(1_024).describe('Largest file that may be edited'),
+  FILE_TRANSFERS_MAX: positive
+    .default(4)
+    .describe('Uploads and downloads of one container at a time, for each node of ours'),
+  FILE_IDLE_TIMEOUT_MS: positive
+    .default(60_000)
+    .describe('After so long without a byte, an upload or download ends'),
   AGENT_POLL_MS: positive.default(500).describe('Pause between two looks at an installing agent'),
   AGENT_BOOT_TIMEOUT_MS: positive.default(90_000).describe('Time for an agent to start listening'),
   READY_TIMEOUT_MS: positive.default(600_000).describe('Time for an installation to become ready'),

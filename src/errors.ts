@@ -25,10 +25,15 @@ export type ErrorCode =
   | 'vmid_range_exhausted'
   | 'port_range_exhausted'
   | 'stale_cursor'
+  | 'length_required'
+  | 'precondition_failed'
   | 'body_too_large'
+  | 'range_not_satisfiable'
+  | 'checksum_mismatch'
   | 'limit_exceeded'
   | 'upstream_failed'
-  | 'unavailable';
+  | 'unavailable'
+  | 'disk_full';
 
 export interface ErrorOptions {
   readonly cause?: unknown;

@@ -35,6 +35,18 @@ const faults = z.strictObject({
   ignoreShutdown: z.boolean().optional(),
   /** It says that the game has died as often as this, and is not ready. */
   saysCrashed: z.number().int().positive().optional(),
+  files: z
+    .strictObject({
+      /** What is left on the disk. */
+      diskFreeBytes: z.int().nonnegative().optional(),
+      /** The largest file that it takes. */
+      fileMaxBytes: z.int().nonnegative().optional(),
+      /** The disk is full when so much of an upload has been written, whatever was left before. */
+      diskFullAfter: z.int().nonnegative().optional(),
+      /** The connection breaks when so many bytes of a file have gone over it. */
+      cutAfter: z.int().nonnegative().optional(),
+    })
+    .optional(),
   /** By path, as "/health": how a request is answered instead of as usual. */
   answers: z.partialRecord(z.string(), z.enum(MISBEHAVIOURS)).optional(),
 });
@@ -64,11 +76,15 @@ export function writeFaults(root: string, planned: Faults): void {
 }
 
 /** Keeps a record of it, so that a test can tell a fault that fired from one that did not. */
-export function noteFired(root: string, fault: Misbehaviour | 'saysCrashed', path: string): void {
+export function noteFired(
+  root: string,
+  fault: Misbehaviour | 'saysCrashed' | 'cutAfter' | 'diskFullAfter',
+  path: string,
+): void {
   appendFileSync(join(root, FIRED), `${fault} ${path}\n`);
 }
 
-/** Every time a fault of `answers` or `saysCrashed` has fired, as "hang /health". */
+/** Every time one of those that `noteFired` knows has fired, as "hang /health". */
 export function readFired(root: string): readonly string[] {
   try {
     return readFileSync(join(root, FIRED), 'utf8').split('\n').filter(Boolean);

@@ -5,6 +5,7 @@ import { z } from 'zod';
 
 import { Agent, type AgentOptions, Refusal } from './agent.ts';
 import { readFaults } from './faults.ts';
+import { createFiles, isOfFiles } from './files/serve.ts';
 import { createMisbehaviour } from './misbehave.ts';
 import { readPayload } from './payload.ts';
 import { createConsoleStream } from './stream.ts';
@@ -34,13 +35,20 @@ export async function startAgent(options: AgentServerOptions): Promise<AgentServ
     token === undefined || request.headers.authorization === `Bearer ${token}`;
 
   const misbehave = createMisbehaviour(root);
-  const server = createServer((request, response) => {
+  const files = createFiles(root);
+  function receive(request: IncomingMessage, response: ServerResponse): void {
     if (misbehave(pathOf(request), request, response)) return;
+    if (isOfFiles(pathOf(request)) && isAllowed(request)) {
+      files.answer(request, response).catch(() => request.socket.destroy());
+      return;
+    }
     answer(request)
       .catch((error: unknown) => failure(error))
       .then(({ status, body }) => send(response, status, body))
       .catch(() => request.socket.destroy());
-  });
+  }
+  const server = createServer({ requestTimeout: 0 }, receive);
+  server.on('checkContinue', receive);
 
   async function answer(request: IncomingMessage): Promise<Answer> {
     const { slowMs } = readFaults(root);
@@ -60,6 +68,7 @@ export async function startAgent(options: AgentServerOptions): Promise<AgentServ
   return {
     url: new URL(`http://${host}:${bound}`),
     async [Symbol.asyncDispose]() {
+      files[Symbol.dispose]();
       server.close();
       server.closeAllConnections();
       await agent.stop().catch(() => undefined);

@@ -5,6 +5,7 @@ import { createAccountSide } from '../../src/app/accounts.ts';
 import { createEndpoints } from '../../src/app/api.ts';
 import { createBilling } from '../../src/app/billing.ts';
 import { createAgentClient } from '../../src/clients/agent/client.ts';
+import { createAgentFiles } from '../../src/clients/agent/files.ts';
 import { createProxmoxClient } from '../../src/clients/proxmox/client.ts';
 import { createStripeClient } from '../../src/clients/stripe/client.ts';
 import { readConfig } from '../../src/config.ts';
@@ -40,6 +41,7 @@ export async function listEndpoints(): Promise<readonly AnyEndpoint[]> {
   await using database = openDatabase({ ...config.database, onError: () => {} });
   await using proxmox = createProxmoxClient(config.proxmox);
   await using agents = createAgentClient(config.agent);
+  await using files = createAgentFiles({ ...config.agent, ...config.files });
   if (!config.billing) throw new Error('billing is documented, too');
   await using stripe = createStripeClient({ ...config.billing, now: () => 0 });
   const store = createActorStore(database.pool);
@@ -51,6 +53,7 @@ export async function listEndpoints(): Promise<readonly AnyEndpoint[]> {
     redis,
     proxmox,
     agents,
+    files,
     edge: {
       internalDns: undefined,
       publicDns: undefined,

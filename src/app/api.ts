@@ -30,6 +30,7 @@ import { createOperations } from '../storage/operations.ts';
 import { type AccountSide, createAccountSide } from './accounts.ts';
 import { type Billing, createBilling } from './billing.ts';
 import { createEdgeEndpoints } from './edge-endpoints.ts';
+import { createFileEndpoints } from './files.ts';
 import type { Foundation } from './foundation.ts';
 import { createInsightEndpoints } from './insight.ts';
 import { createMailEndpoints } from './mail-endpoints.ts';
@@ -70,6 +71,7 @@ type EndpointParts = Pick<
   | 'redis'
   | 'proxmox'
   | 'agents'
+  | 'files'
   | 'edge'
   | 'actors'
   | 'feed'
@@ -83,7 +85,8 @@ type EndpointParts = Pick<
   | 'randomId'
   | 'closing'
   | 'logger'
->;
+> &
+  Partial<Pick<Foundation, 'metrics'>>;
 
 /** So many looks may fail before what they saw last is not shown as true any more. */
 const UNSEEN_LOOKS = 4;
@@ -154,6 +157,7 @@ export function createEndpoints(
     ...hostEndpoints({ find, live: view.live, power, awaitOperation, now, unseenAfterMs }),
     ...operationEndpoints({ find, operations, awaitOperation }),
     ...gameEndpoints({ find, agents: foundation.agents }),
+    ...createFileEndpoints(foundation, find),
     ...containerEndpoints({ remove, instances, waiting }),
     ...billing.endpoints(waiting),
     ...createEdgeEndpoints(foundation, view, { ask, awaitOperation, planEdge }),

@@ -8,6 +8,7 @@ import type { ObserveCheckpoint } from '../actors/checkpoint.ts';
 import type { ActorStore } from '../actors/store.ts';
 import { type ActorSystem, createActorSystem } from '../actors/system.ts';
 import { type AgentClient, createAgentClient } from '../clients/agent/client.ts';
+import { type AgentFiles, createAgentFiles } from '../clients/agent/files.ts';
 import { createProxmoxClient, type ProxmoxClient } from '../clients/proxmox/client.ts';
 import { createStripeClient, type StripeClient } from '../clients/stripe/client.ts';
 import type { Config } from '../config.ts';
@@ -45,6 +46,7 @@ export interface Foundation {
   readonly redis: Redis;
   readonly proxmox: ProxmoxClient;
   readonly agents: AgentClient;
+  readonly files: AgentFiles;
   readonly edge: EdgeClients;
   /** undefined: nothing is billed, and nobody is limited. */
   readonly stripe: StripeClient | undefined;
@@ -164,6 +166,7 @@ async function openClients(config: Config, now: () => number, opened: AsyncDispo
   return {
     proxmox: opened.use(createProxmoxClient({ ...target, ca })),
     agents: opened.use(createAgentClient({ port, token, timeoutMs })),
+    files: opened.use(createAgentFiles({ port, token, timeoutMs, idleMs: config.files.idleMs })),
     edge: await openEdgeClients(config, opened),
     stripe: config.billing && opened.use(createStripeClient({ ...config.billing, now })),
   };

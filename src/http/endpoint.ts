@@ -7,6 +7,7 @@ import { type ErrorCode, InvalidInputError } from '../errors.ts';
 import { type Authenticate, type Principal, requireScope } from './auth/principal.ts';
 import type { CheckedJson } from './json.ts';
 import { createJsonReader, createSignedReader } from './json-body.ts';
+import { createRequestStream, type RequestStream, readInTime } from './request-stream.ts';
 import { type Answer, createRouteTable } from './route-table.ts';
 
 /** A body is checked and written; text has been checked before; a stream writes for itself. */
@@ -30,6 +31,10 @@ interface Input<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType> {
     readonly waitS: number;
   };
   readonly caller: Caller;
+  /** A header of the request, by its name. */
+  readonly header: ReadHeader;
+  /** Where `takesStream` says so: the body, which nobody has asked for yet. */
+  readonly request: RequestStream;
   /** Ends when the client has gone. */
   readonly signal: AbortSignal;
 }
@@ -69,13 +74,26 @@ export interface Endpoint<P extends z.ZodType, Q extends z.ZodType, B extends z.
    * `{bytes: Buffer, signature?: string}`.
    */
   readonly signedBy?: string;
+  /** The body is whatever it is, and comes as `input.request`; `body` has no part in it. */
+  readonly takesStream?: true;
   /** Bytes; 100 kB if it does not say. */
   readonly bodyMax?: number;
   /** JSON if it does not say. */
   readonly contentType?: string;
   /** Which of these headers does it read? For the documentation. */
-  readonly reads?: readonly ('Idempotency-Key' | 'Prefer' | 'Last-Event-ID' | 'If-None-Match')[];
+  readonly reads?: readonly ReadableHeader[];
 }
+
+export type ReadableHeader =
+  | 'Idempotency-Key'
+  | 'Prefer'
+  | 'Last-Event-ID'
+  | 'If-Match'
+  | 'If-None-Match'
+  | 'If-Range'
+  | 'Range'
+  | 'Want-Repr-Digest'
+  | 'Expect';
 
 export interface PublicEndpoint<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType>
   extends Endpoint<P, Q, B> {
@@ -161,7 +179,7 @@ export function createRouter(
 }
 
 function createAnswer(definition: AnyEndpoint, authenticate: Authenticate): Answer {
-  const { isPublic, gate, replies, operationId } = definition;
+  const { isPublic, gate, replies, operationId, takesStream } = definition;
   const scope = scopeOf(definition);
   const readInput = createInputReader(definition);
   const handle = definition.handle as (input: unknown) => Promise<Reply>;
@@ -171,7 +189,8 @@ function createAnswer(definition: AnyEndpoint, authenticate: Authenticate): Answ
     const principal = isPublic ? undefined : await authenticate(authorization);
     if (principal) requireScope(principal, scope);
     const checked = await readInput(request, response);
-    const reply = await handle(new CheckedInput(checked, principal, response));
+    const body = takesStream && createRequestStream(request, response);
+    const reply = await handle(new CheckedInput(checked, principal, response, body));
     const schemaOfReply = replies[reply.status];
     if (!schemaOfReply) throw new Error(`${operationId}: undocumented ${reply.status}`);
     if ('stream' in reply) {
@@ -199,7 +218,7 @@ function createInputReader({ params, query, body, bodyMax, signedBy }: AnyEndpoi
     const input = schema.safeParse({
       params: request.params,
       query: query === nothing ? {} : request.query,
-      body: body === nothing ? {} : ((await readBody(request, response)) ?? {}),
+      body: body === nothing ? {} : ((await readInTime(readBody, request, response)) ?? {}),
       idempotencyKey: headers.idempotencyKey,
     });
     if (!input.success) throw toInvalidInput(input.error);
@@ -218,11 +237,13 @@ class CheckedInput implements Input<z.ZodType, z.ZodType, z.ZodType> {
   readonly headers: ReturnType<typeof readHeaders>;
   readonly principal: Principal | undefined;
   readonly #response: Response;
+  readonly #request: RequestStream | undefined;
 
   constructor(
-    checked: Omit<Input<z.ZodType, z.ZodType, z.ZodType>, 'signal' | 'caller'>,
+    checked: Pick<Input<z.ZodType, z.ZodType, z.ZodType>, 'params' | 'query' | 'body' | 'headers'>,
     principal: Principal | undefined,
     response: Response,
+    request: RequestStream | undefined,
   ) {
     this.params = checked.params;
     this.query = checked.query;
@@ -230,6 +251,17 @@ class CheckedInput implements Input<z.ZodType, z.ZodType, z.ZodType> {
     this.headers = checked.headers;
     this.principal = principal;
     this.#response = response;
+    this.#request = request;
+  }
+
+  get header(): ReadHeader {
+    const { req } = this.#response;
+    return (name) => req.get(name);
+  }
+
+  get request(): RequestStream {
+    if (this.#request) return this.#request;
+    throw new Error('an endpoint takes a stream without saying so');
   }
 
   get caller(): Caller {

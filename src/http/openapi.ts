@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 import type { ErrorCode } from '../errors.ts';
-import { type AnyEndpoint, nothing } from './endpoint.ts';
+import { type AnyEndpoint, nothing, type ReadableHeader } from './endpoint.ts';
 import { PROBLEMS } from './problem.ts';
 
 const PROBLEM = { $ref: '#/components/schemas/Problem' };
@@ -25,8 +25,13 @@ const HEADERS = {
   'Idempotency-Key': 'The same key, the same work: it is done once',
   Prefer: '`wait=N`: answer when it is done, at most after N s',
   'Last-Event-ID': 'The last event that was received: go on behind it',
-  'If-None-Match': 'The `ETag` of what is known already: 304 if it is still so',
-} as const;
+  'If-Match': 'The `ETag` of what was read: only that is replaced',
+  'If-None-Match': 'The `ETag` of what is known already; `*`: only if there is none',
+  'If-Range': 'The `ETag` of what `Range` goes on with: all of it if it is another one by now',
+  Range: '`bytes=<first>-<last>`: a part',
+  'Want-Repr-Digest': '`sha-256=1`: with the checksum of the whole, in `Repr-Digest`',
+  Expect: '`100-continue`: the body is asked for when nothing speaks against it',
+} as const satisfies Record<ReadableHeader, string>;
 
 interface JsonSchema {
   readonly properties?: Readonly<Record<string, unknown>>;
@@ -72,6 +77,8 @@ const describeProblems = (problems: readonly ErrorCode[]) =>
       },
     ],
   );
+
+const BYTES: JsonSchema = { type: 'string', format: 'binary' };
 
 /** Whoever signs it says what is in it. */
 const SIGNED_BODY: JsonSchema = { type: 'object' };
@@ -132,7 +139,9 @@ export function describeApi(endpoints: readonly AnyEndpoint[], version: string):
   const paths: Record<string, Record<string, unknown>> = {};
   for (const endpoint of endpoints) {
     const path = endpoint.path.replace(/:(\w+)/g, '{$1}');
-    const body = endpoint.signedBy ? SIGNED_BODY : toSchema(endpoint.body, 'input');
+    const { takesStream, signedBy } = endpoint;
+    const body = takesStream ? BYTES : signedBy ? SIGNED_BODY : toSchema(endpoint.body, 'input');
+    const bodyType = takesStream ? 'application/octet-stream' : 'application/json';
     const hasBody = body.properties === undefined || Object.keys(body.properties).length > 0;
     paths[path] = {
       ...paths[path],
@@ -143,7 +152,7 @@ export function describeApi(endpoints: readonly AnyEndpoint[], version: string):
         security: securityOf(endpoint),
         parameters: parametersOf(endpoint),
         ...(hasBody && {
-          requestBody: { required: true, content: { 'application/json': { schema: body } } },
+          requestBody: { required: true, content: { [bodyType]: { schema: body } } },
         }),
         responses: responsesOf(endpoint),
       },

@@ -37,10 +37,15 @@ export const PROBLEMS: Readonly<Record<ErrorCode, { status: number; title: strin
   vmid_range_exhausted: { status: 503, title: 'No VMID is free' },
   port_range_exhausted: { status: 503, title: 'No port is free' },
   stale_cursor: { status: 410, title: 'Too much has happened since' },
+  length_required: { status: 411, title: 'The length of the body is not said' },
+  precondition_failed: { status: 412, title: 'It is not any more what it was' },
   body_too_large: { status: 413, title: 'The request body is too large' },
+  range_not_satisfiable: { status: 416, title: 'There is no such part' },
+  checksum_mismatch: { status: 422, title: 'What has come is something else' },
   limit_exceeded: { status: 429, title: 'A limit has been reached' },
   upstream_failed: { status: 502, title: 'A service we depend on failed' },
   unavailable: { status: 503, title: 'Try again later' },
+  disk_full: { status: 507, title: 'The disk of the container is full' },
 };
 
 const RETRY_AFTER_S = 2;
@@ -77,6 +82,8 @@ function fromBodyParser(error: unknown): ControlPlaneError | null {
 export function createProblemHandler(logger: Logger): ErrorRequestHandler {
   return (error, request, response, next) => {
     if (response.headersSent) return next(error);
+    // The client has gone, and what was done for it has ended for that: nothing is wrong.
+    if (request.socket.destroyed && error instanceof DOMException) return;
     const problem = toProblem(error, `urn:request:${response.locals['requestId']}`);
     if (problem.status >= 500) {
       const { method, path } = request;
@@ -84,6 +91,9 @@ export function createProblemHandler(logger: Logger): ErrorRequestHandler {
     }
     if (problem.status === 503 || problem.status === 429) {
       response.set('Retry-After', String(problem['retryAfterS'] ?? RETRY_AFTER_S));
+    }
+    if (problem.status === 416) {
+      response.set('Content-Range', `bytes */${problem['size'] ?? '*'}`);
     }
     if (problem.status === 401) response.set('WWW-Authenticate', 'Bearer');
     response.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));

@@ -10,8 +10,20 @@ import { createDocsRouter } from './docs.ts';
 import { type AnyEndpoint, createRouter } from './endpoint.ts';
 import { describeApi } from './openapi.ts';
 import { createProblemHandler } from './problem.ts';
+import { awaitReaders, endUnread } from './request-stream.ts';
 
 const IDLE_SWEEP_MS = 20;
+const EXPOSED = [
+  'Accept-Ranges',
+  'Content-Disposition',
+  'Content-Length',
+  'Content-Range',
+  'ETag',
+  'Location',
+  'Repr-Digest',
+  'Retry-After',
+  'X-Request-Id',
+].join(', ');
 export const API_VERSION = '0.1.0';
 
 export interface HttpOptions extends FrameOptions {
@@ -90,6 +102,7 @@ function createIdentification(logger: Logger, onRequest: FrameOptions['onRequest
     response.locals['requestId'] = requestId;
     response.setHeader('X-Request-Id', requestId);
     response.on('finish', () => {
+      endUnread(request);
       const ms = performance.now() - startedAt;
       const { statusCode: status } = response;
       requests.info({ requestId, method, path, status, ms: Math.round(ms) }, 'request');
@@ -106,12 +119,16 @@ function answerOrigins(origins: readonly string[]) {
     response.setHeader('Vary', 'Origin');
     if (origin === undefined || !origins.includes(origin)) return false;
     response.set('Access-Control-Allow-Origin', origin);
-    if (method !== 'OPTIONS') return false;
+    if (method !== 'OPTIONS') {
+      response.set('Access-Control-Expose-Headers', EXPOSED);
+      return false;
+    }
     response
       .set('Access-Control-Allow-Methods', 'GET, POST, PUT, PATCH, DELETE')
       .set(
         'Access-Control-Allow-Headers',
-        'Content-Type, Authorization, Idempotency-Key, Prefer, Last-Event-ID',
+        'Content-Type, Authorization, Idempotency-Key, Prefer, Last-Event-ID, ' +
+          'If-Match, If-None-Match, If-Range, Range, Want-Repr-Digest',
       )
       .set('Access-Control-Max-Age', '600')
       .status(204)
@@ -144,7 +161,10 @@ export async function listen(
   app: express.Express,
   { host, port }: { readonly host: string; readonly port: number },
 ): Promise<Listening> {
-  const server = createServer(classesFor(app), app);
+  // An upload takes as long as it does, and ends when nothing moves any more. Headers keep the limit
+  // of Node, other bodies have that of request-stream.ts.
+  const server = createServer({ ...classesFor(app), requestTimeout: 0 }, app);
+  awaitReaders(server, app);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, resolve);

@@ -90,7 +90,8 @@ async function askRoute(route: Route, row: Row, { world, callers, url }: MatrixO
     const whose = caller.as?.who === 'suspended' ? 'suspended' : 'owner';
     const isRefused = REFUSALS.includes(expected) || row.refused === expected;
     const id = isRefused ? refusedId : await world.make(target, whose);
-    const got = await outcomeOf(new URL(pathOf(route.path, id), url), { route, row, caller, id });
+    const path = `${pathOf(route.path, id)}${row.query ?? ''}`;
+    const got = await outcomeOf(new URL(path, url), { route, row, caller, id });
     cells.push({ route: nameOf(route), who: caller.name, expected, got });
   }
   if (target && !(await world.isUntouched(target, refusedId))) {

@@ -34,6 +34,8 @@ export interface Row {
   /** What the request is about: its id takes the place of the parameters of the path. */
   readonly target?: Target;
   readonly body?: (targetId: string) => unknown;
+  /** What stands behind the path, from its question mark. */
+  readonly query?: string;
   /** The sign-in that asks does not survive it, so it is one of its own. */
   readonly endsSession?: true;
 }
@@ -43,6 +45,8 @@ const stopped = { access: 'own', target: 'stopped' } as const;
 const read = { ...running, done: '200' } as const;
 /** Nothing is running that could be asked: the container is the caller's, and off. */
 const game = { ...stopped, done: '409 host_not_running' } as const;
+/** The same of its files, which are its agent's. */
+const file = { ...game, query: '?path=a.txt&uploadId=upload-1' } as const;
 const open = { access: 'public', done: '200' } as const;
 const account = { access: 'session_only', done: '200' } as const;
 const admin = { access: 'admin', done: '200' } as const;
@@ -167,9 +171,32 @@ export const TABLE: Readonly<Record<string, Row>> = {
   reconcile: { access: 'admin', done: '202' },
   discoverExporters: { access: 'gate', opensFor: 'prometheus', done: '200' },
 
+  ...bothPlaces({
+    listFiles: file,
+    statFile: file,
+    readFile: file,
+    writeFile: { ...file, body: () => ({ content: 'x' }) },
+    makeFolder: { ...file, body: () => ({ path: 'b' }) },
+    renameFile: { ...file, body: () => ({ from: 'a.txt', to: 'b.txt' }) },
+    deleteFile: file,
+    downloadFile: file,
+    uploadFile: { ...file, body: () => ({}) },
+    readUpload: file,
+    forgetUpload: file,
+  }),
+
   createSupportRequest: {
     ...open,
     body: () => ({ name: 'Eve', email: 'eve@zpack.test', subject: 'Help', message: 'It is off' }),
   },
   listMails: admin,
 };
+
+/** One implementation at two addresses. */
+function bothPlaces(rows: Readonly<Record<string, Row>>): Readonly<Record<string, Row>> {
+  const game = Object.entries(rows).map(([name, row]) => [
+    name.replace(/(Files?|Folder|Upload)$/, 'Game$1'),
+    row,
+  ]);
+  return { ...rows, ...Object.fromEntries(game) };
+}

@@ -4,9 +4,11 @@ import { ADMIN, ALICE, BOB, type Client, createClient, startTestApp } from '../s
 export const WAIT = { prefer: 'wait=20' };
 
 /** Two nodes of the service, and containers whose power Alice may change. */
-export async function startHostWorld() {
+export async function startHostWorld(environment: Readonly<Record<string, string>> = {}) {
   await using opened = new AsyncDisposableStack();
-  const app = opened.use(await startTestApp({ environment: { STOP_TIMEOUT_S: '1' } }));
+  const app = opened.use(
+    await startTestApp({ environment: { STOP_TIMEOUT_S: '1', ...environment } }),
+  );
   const other = opened.use(await app.startNode());
   const { url, ca, tokenId, tokenSecret } = app.proxmox;
   const proxmox = opened.use(

@@ -98,14 +98,14 @@ describe('the console', () => {
     expect(console.lines[0]).toBe('[agent] download_artifact');
   });
 
-  test.each([
-    ['GET', '/game/files'],
-    ['POST', '/dev/codeserver/start'],
-  ])('%s %s is for another day', async (method, path) => {
-    await using t = await setUp();
+  test.each([['POST', '/dev/codeserver/start']])(
+    '%s %s is for another day',
+    async (method, path) => {
+      await using t = await setUp();
 
-    expect((await t.agent.send(method, path)).status).toBe(404);
-  });
+      expect((await t.agent.send(method, path)).status).toBe(404);
+    },
+  );
 });
 
 describe('a token', () => {

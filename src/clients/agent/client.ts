@@ -1,10 +1,10 @@
-import { isIP } from 'node:net';
 import { Agent } from 'undici';
 import { z } from 'zod';
 
-import { InvalidInputError, UpstreamError } from '../../errors.ts';
+import { UpstreamError } from '../../errors.ts';
 import { type Answer, agentError, askAgent, type Question } from './exchange.ts';
 import type { AgentPayload } from './payload.ts';
+import { originOf, refusal, word } from './refusal.ts';
 
 /** Polls of one agent come one by one; a second connection serves an order meanwhile. */
 const CONNECTIONS_PER_AGENT = 2;
@@ -73,20 +73,8 @@ export interface AgentClientOptions {
   readonly maxAnswerBytes?: number;
 }
 
-const WORD_LENGTH_MAX = 200;
 const CRASHES_MAX = 10_000;
 
-/**
- * The agent runs beside the customer's code: its words are not to be trusted. PostgreSQL refuses
- * some characters in JSON and counts beyond its columns, and a step that it refuses takes those
- * committed with it along.
- */
-const word = z.string().transform((text) =>
-  text
-    .slice(0, WORD_LENGTH_MAX)
-    .replace(/\p{Cc}+/gu, ' ')
-    .toWellFormed(),
-);
 const count = z
   .number()
   .int()
@@ -170,15 +158,6 @@ function readinessOf({ status: code, body }: Answer): Readiness {
     : { ready: true, readySource: said.readySource };
 }
 
-const refused = z.object({ error: word });
-
-function refusal(question: Question, { status: code, body }: Answer): UpstreamError {
-  const said = refused.safeParse(body).data;
-  const details = { status: code, ...(said ? { agentError: said.error } : {}) };
-  const isRefusal = code >= 400 && code <= 499 && code !== 408 && code !== 429;
-  return agentError(isRefusal ? 'agent_refused' : 'agent_failed', question, { details });
-}
-
 /** A failure to reach the agent as a word; the caller's own abort stays an exception. */
 async function orReason(answer: Promise<Answer>): Promise<Answer | string> {
   try {
@@ -187,11 +166,4 @@ async function orReason(answer: Promise<Answer>): Promise<Answer | string> {
     if (error instanceof UpstreamError) return error.reason;
     throw error;
   }
-}
-
-/** Only a literal address: a name could be made to point anywhere. */
-function originOf(ip: string, port: number): string {
-  const version = isIP(ip);
-  if (version === 0) throw new InvalidInputError('an agent is addressed by its IP');
-  return version === 6 ? `http://[${ip}]:${port}` : `http://${ip}:${port}`;
 }

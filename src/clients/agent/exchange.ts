@@ -5,10 +5,11 @@ import { UpstreamError } from '../../errors.ts';
 import { receive } from './receive.ts';
 
 export interface Question {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'DELETE';
   readonly path: string;
   /** Sent as JSON. */
   readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface Answer {
@@ -42,11 +43,13 @@ const RETRYABLE: readonly AgentReason[] = ['no_answer', 'timed_out', 'agent_fail
 
 export function agentError(
   reason: AgentReason,
-  { method, path }: Question,
+  { method, path }: Pick<Question, 'method' | 'path'>,
   { cause, details = {} }: { cause?: unknown; details?: Readonly<Record<string, unknown>> } = {},
 ): UpstreamError {
   const retryable = RETRYABLE.includes(reason);
-  return new UpstreamError(`agent: ${method} ${path}: ${reason}`, {
+  // Without its query, which may hold what is only the customer's business.
+  const place = path.replace(/\?.*$/s, '');
+  return new UpstreamError(`agent: ${method} ${place}: ${reason}`, {
     reason,
     retryable,
     cause,
@@ -76,9 +79,10 @@ async function ask(question: Question, exchange: Exchange): Promise<Answer> {
   const { origin, dispatcher, headers, timeoutMs, maxAnswerBytes, signal } = exchange;
   const { method, path } = question;
   const hasBody = question.body !== undefined;
+  const all = question.headers ? { ...headers, ...question.headers } : headers;
   const request = {
     ...{ origin, method, path },
-    headers: hasBody ? { ...headers, 'content-type': 'application/json' } : headers,
+    headers: hasBody ? { ...all, 'content-type': 'application/json' } : all,
     body: hasBody ? JSON.stringify(question.body) : null,
   };
   const { status, text } = await receive(dispatcher, request, {
@@ -95,7 +99,10 @@ function isReset(error: unknown): boolean {
   return code === 'ECONNRESET' || code === 'EPIPE' || code === 'UND_ERR_SOCKET';
 }
 
-function transportError(question: Question, error: unknown): UpstreamError {
+export function transportError(
+  question: Pick<Question, 'method' | 'path'>,
+  error: unknown,
+): UpstreamError {
   if (error instanceof UpstreamError) return error;
   const { name, message } = error instanceof Error ? error : new Error('not an Error');
   const reason = name === 'TimeoutError' ? 'timed_out' : 'no_answer';

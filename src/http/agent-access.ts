@@ -1,0 +1,53 @@
+import { ConflictError, UpstreamError } from '../errors.ts';
+import { describeStatus } from '../machines/instance/status.ts';
+import type { FleetEntry } from '../view/fleet.ts';
+import { refuseGame } from './refusal.ts';
+
+/** @throws ConflictError with the reason, when there is no agent that could be asked */
+export function addressOf({ vmid, state }: FleetEntry): string {
+  const { ctype, ip } = state.context;
+  if (ctype !== 'game') {
+    throw refuseGame('not_a_game', `container ${vmid} is no game server`);
+  }
+  const { hostStatus } = describeStatus(state);
+  if (hostStatus === 'running' && ip !== null) return ip;
+  if (hostStatus === 'running') {
+    throw refuseGame(
+      'address_unknown',
+      'the container has just been started: its address is being found out',
+      { hostStatus },
+    );
+  }
+  // Before it is in service it is merely not there yet.
+  if (state.value['provisioning'] === 'ready' && hostStatus === 'unknown') {
+    throw state.value['host'] === 'absent'
+      ? refuseGame('container_absent', 'Proxmox does not know the container')
+      : refuseGame('host_unknown', 'Proxmox does not say whether the container is on');
+  }
+  throw new ConflictError(
+    `the container is ${hostStatus}: its game can only be reached when it is on`,
+    {
+      code: 'host_not_running',
+      details: { reason: 'host_not_running', hostStatus },
+    },
+  );
+}
+
+/** What the agent says no to is the caller's business; that it cannot be reached is not. */
+export async function forward<T>(act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (cause) {
+    if (!(cause instanceof UpstreamError) || cause.reason !== 'agent_refused') throw cause;
+    throw agentRefusal(cause);
+  }
+}
+
+export function agentRefusal(cause: UpstreamError): ConflictError {
+  const { agentError } = cause.details;
+  return new ConflictError(`the agent refused: ${agentError ?? 'it does not say why'}`, {
+    code: 'agent_refused',
+    cause,
+    details: cause.details,
+  });
+}
