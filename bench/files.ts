@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 import { openDatabase } from '../src/storage/database.ts';
-import type { FilesServerHello, FilesServerOptions } from './support/files-server.ts';
+import type { FilesServerHello, FilesServerOptions, MemoryReport } from './support/files-server.ts';
 import { forkScript, hear } from './support/measure.ts';
 import { insertRegistered } from './support/registered.ts';
 import { startServices } from './support/services.ts';
@@ -117,22 +117,23 @@ async function download({ download: url, token }: Target): Promise<void> {
 
 interface Figures {
   readonly mibPerS: number[];
+  readonly restMib: number[];
   readonly peakMib: number[];
 }
 
 async function measure(target: Target, act: (target: Target) => Promise<void>, into: Figures) {
-  await peakOf(target);
+  into.restMib.push((await memoryOf(target)).now / MIB);
   const begunAt = performance.now();
   await act(target);
   into.mibPerS.push(BYTES / MIB / ((performance.now() - begunAt) / 1000));
-  into.peakMib.push(await peakOf(target));
+  into.peakMib.push((await memoryOf(target)).peak / MIB);
 }
 
-async function peakOf({ server }: Target): Promise<number> {
-  if (!server) return 0;
+async function memoryOf({ server }: Target): Promise<MemoryReport> {
+  if (!server) return { now: 0, peak: 0 };
   const heard = hear(server);
-  server.send('peak');
-  return ((await heard) as number) / MIB;
+  server.send('memory');
+  return (await heard) as MemoryReport;
 }
 
 async function startTargets(opened: AsyncDisposableStack): Promise<readonly Target[]> {
@@ -173,8 +174,8 @@ async function main(): Promise<void> {
   const targets = await startTargets(opened);
   const measured = targets.map((target) => ({
     target,
-    up: { mibPerS: [], peakMib: [] } as Figures,
-    down: { mibPerS: [], peakMib: [] } as Figures,
+    up: { mibPerS: [], restMib: [], peakMib: [] } as Figures,
+    down: { mibPerS: [], restMib: [], peakMib: [] } as Figures,
   }));
   for (let round = 0; round < Number(flags.rounds); round += 1) {
     // Nobody is always first, or always after the same.
@@ -190,11 +191,14 @@ async function main(): Promise<void> {
       spread(figures.mibPerS, (one) => fixed(one, 0)),
       fixed(medianOf(figures.mibPerS) / rates(way, 0), 2),
       fixed(medianOf(figures.mibPerS) / rates(way, 1), 2),
+      target.server ? fixed(Math.min(...figures.restMib), 0) : '',
       target.server ? fixed(Math.max(...figures.peakMib), 0) : '',
     ]),
   );
   console.log(`${flags.gib} GiB, ${flags.rounds} rounds, ${cpus().length} × ${cpus()[0]?.model}`);
-  console.log(formatTable(['path', 'MiB/s', '× direct', '× pipe', 'peak RSS MiB'], rows));
+  console.log(
+    formatTable(['path', 'MiB/s', '× direct', '× pipe', 'RSS before, MiB', 'peak'], rows),
+  );
 }
 
 await main();

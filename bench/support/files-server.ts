@@ -9,7 +9,7 @@ import { signIn } from './sign-in.ts';
 
 /**
  * A process between a client and an agent: the real node, or a bare pipe of node:http that looks
- * at nothing. Asked, it says how much memory it has taken at most since it was asked last.
+ * at nothing. Asked, it says how much memory it takes, and has taken at most since it was asked last.
  */
 
 export interface FilesServerOptions {
@@ -22,6 +22,11 @@ export interface FilesServerOptions {
 export interface FilesServerHello {
   readonly url: string;
   readonly token: string;
+}
+
+export interface MemoryReport {
+  readonly now: number;
+  readonly peak: number;
 }
 
 const SECRET = 'bench-secret-bench-secret-bench-secret';
@@ -73,8 +78,9 @@ async function main(options: FilesServerOptions): Promise<void> {
     peak = Math.max(peak, process.memoryUsage.rss());
   }, SAMPLE_MS).unref();
   process.on('message', () => {
-    process.send?.(peak);
-    peak = process.memoryUsage.rss();
+    const now = process.memoryUsage.rss();
+    process.send?.({ now, peak } satisfies MemoryReport);
+    peak = now;
   });
   process.on('disconnect', () => process.exit(0));
   process.send?.(hello);
