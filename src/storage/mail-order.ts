@@ -13,7 +13,11 @@ export type MailContent =
         readonly portalUrl?: string;
       };
     }
-  | { readonly kind: 'suspended'; readonly params: { readonly keptUntil: string } }
+  | {
+      readonly kind: 'suspended';
+      /** `isEnded`: by its owner's will, not for want of a payment. */
+      readonly params: { readonly keptUntil: string; readonly isEnded?: boolean };
+    }
   | { readonly kind: 'restored'; readonly params: Nothing }
   | { readonly kind: 'trial_ending'; readonly params: { readonly trialEnd: string } }
   /** From a customer, to us. */

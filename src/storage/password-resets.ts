@@ -68,7 +68,8 @@ export function createPasswordResets(options: PasswordResetOptions): PasswordRes
         await transaction.passwordReset.create({
           data: { hash: hashOf(token), userId, createdAt, expiresAt },
         });
-        return { userId, displayName: user.displayName || user.firstName || username, token };
+        // Not by a name of their choice: whoever registers somebody else's address would write to them.
+        return { userId, displayName: username, token };
       }),
     find: (token) =>
       asking('find a password reset', async () => {

@@ -96,7 +96,10 @@ test('what was bought may be used, and no more; upgraded at once, and downgraded
     pendingChange: { planId: 'medium', at: planned.body.periodEnd },
   });
   const other = await alice.call('POST', '/api/billing/downgrade', { body: { plan: null } });
-  expect(other.body.reason).toBe('exceeds_use');
+  expect(other.body.reason).toBe('change_pending');
+  // What is made now would be left over when the smaller plan begins.
+  const beyond = await alice.call('POST', '/api/instances', { body: order() });
+  expect(beyond.body).toMatchObject({ error: 'plan_limit_reached', limits: { slots: 2 } });
   const kept = await alice.call('DELETE', '/api/billing/downgrade');
   expect(kept.body).toMatchObject({ plan: { id: 'large' }, pendingChange: null });
   await alice.call('POST', '/api/billing/downgrade', { body: { plan: 'medium' } });

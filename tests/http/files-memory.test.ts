@@ -12,7 +12,8 @@ afterAll(() => t[Symbol.asyncDispose]());
 
 const MIB = 1024 * 1024;
 const BYTES = 300 * MIB;
-const GROWTH_MAX = 60 * MIB;
+/** Half of what travels: other test files have used this process, and leave their garbage. */
+const GROWTH_MAX = BYTES / 2;
 const CHUNK = Buffer.alloc(MIB / 4);
 
 async function upload(bytes: number): Promise<number | undefined> {

@@ -138,7 +138,7 @@ test('what nobody can see is stopped as soon as somebody can, however often that
   expect(life.state.value).toMatchObject({ host: 'stopped', entitlement: 'suspended' });
 });
 
-test('a start that fails when it is paid for is tried again until its deadline', () => {
+test('a start that fails when it is paid for is tried again until it succeeds', () => {
   const life = serve();
   life.send(suspension);
   life.answer('container.stopped');
@@ -151,7 +151,10 @@ test('a start that fails when it is paid for is tried again until its deadline',
   expect(life.effects).toEqual(['container.start']);
   life.fail('host', false);
   life.pass('resumeDeadline');
-  expect(life.state.value).toMatchObject({ entitlement: 'granted' });
+  expect(life.state.value).toMatchObject({ entitlement: 'resuming' });
+  life.send(sighted('stopped', { opId: life.state.context.ops.host?.id }));
+  life.answer('container.started');
+  expect(life.state.value).toMatchObject({ host: 'running', entitlement: 'granted' });
 });
 
 test('told twice, it is suspended once and restored once', () => {

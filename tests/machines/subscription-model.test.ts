@@ -9,7 +9,7 @@ import { stateIds } from './invariants.ts';
 
 type Invariant = (snapshot: SubscriptionSnapshot) => boolean;
 
-const BLOCKED: readonly unknown[] = ['suspended', 'canceled', 'expired'];
+const BLOCKED: readonly unknown[] = ['suspended', 'canceled', 'expiring', 'expired'];
 const isIn = (state: unknown, name: string) =>
   typeof state === 'object' && state !== null && Object.values(state)[0] === name;
 
@@ -28,6 +28,11 @@ const INVARIANTS: Readonly<Record<string, Invariant>> = {
     s.value.reminders === 'quiet' || s.value.standing === 'past_due',
   'INV-41 what was overtaken is read again': (s) =>
     !s.context.isStale || s.value.sync === 'reading' || s.value.sync === 'pausing',
+  'INV-48 nothing is deleted before Stripe was asked after the time was up': (s) =>
+    s.value.standing !== 'expiring' ||
+    s.value.sync === 'pausing' ||
+    (s.value.sync === 'reading' &&
+      (s.context.isStale || Number(s.context.ops.sync?.id) > s.context.checkAfter)),
   'INV-42 a transient state of a subscription has a deadline': (s) =>
     nodesOf(s)
       .filter(({ tags }) => tags.includes('transient'))
@@ -57,8 +62,10 @@ function check(machine: AnyStateMachine) {
   return { world, violations, visited };
 }
 
+const checked = check(subscriptionMachine);
+
 test('every reachable state of the subscription machine keeps every invariant', () => {
-  const { world, violations, visited } = check(subscriptionMachine);
+  const { world, violations, visited } = checked;
 
   console.log(`${world.nodes.size} states, ${world.transitions} transitions explored`);
   expect(violations).toEqual({});
@@ -70,7 +77,7 @@ test('every reachable state of the subscription machine keeps every invariant', 
 });
 
 test('each decision on containers is asked for with its own number, and the last one stands', () => {
-  const { world } = check(subscriptionMachine);
+  const { world } = checked;
   const step = createTransition(subscriptionMachine);
   let decisions = 0;
 

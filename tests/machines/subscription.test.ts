@@ -132,8 +132,39 @@ describe('standing', () => {
     expect(life.state.context.keptUntil).toBe(14_000);
     life.pass('keepDeadline', 10_000);
 
+    expect(life.state.value).toMatchObject({ standing: 'expiring', sync: 'reading' });
+    expect(life.kinds()).toEqual(['stripe.read']);
+    life.read(observed('canceled'));
     expect(life.state.value.standing).toBe('expired');
     expect(life.kinds()).toEqual(['billing.expire']);
+  });
+
+  test('nothing is deleted by the clock alone: what was paid meanwhile, unheard of, is found first', () => {
+    const life = begin();
+    life.see('active');
+    life.see('past_due');
+    life.pass('graceDeadline', 3_000);
+    life.send({ type: 'stripe.changed', why: 'webhook' });
+    life.kinds();
+
+    life.pass('keepDeadline', 10_000);
+    // Of a reading that had begun before the time was up.
+    life.read(observed('past_due'));
+    expect(life.state.value).toMatchObject({ standing: 'expiring', sync: 'reading' });
+    life.read(observed('active'));
+
+    expect(life.state.value.standing).toBe('active');
+    expect(life.kinds()).not.toContain('billing.expire');
+  });
+
+  test('what has ended and is within what costs nothing goes on', () => {
+    const life = begin();
+    life.see('active');
+
+    life.see('canceled', { fitsDefault: true });
+
+    expect(life.state.value.standing).toBe('none');
+    expect(life.kinds()).not.toContain('billing.apply');
   });
 });
 
@@ -145,7 +176,10 @@ describe('standing of whoever has bought again', () => {
       life.see('past_due');
       if (standing === 'canceled') life.see('canceled');
       else life.pass('graceDeadline', 3_000);
-      if (standing === 'expired') life.pass('keepDeadline', 10_000);
+      if (standing === 'expired') {
+        life.pass('keepDeadline', 10_000);
+        life.read(observed('past_due'));
+      }
       expect(life.state.value.standing).toBe(standing);
       life.see('past_due');
       expect(life.state.value.standing).toBe(standing);

@@ -76,6 +76,7 @@ export function subscriptionModel(machine: AnyStateMachine): Model<SubscriptionS
       return JSON.stringify([
         value,
         [ops.sync === null, ops.change === null, isStale],
+        Number(ops.sync?.id ?? 0) > context.checkAfter,
         value.change === 'idle' ? 0 : Math.min(attempts.change, 5),
         [seen?.pending != null, change?.state ?? null],
         [context.reminded, context.pastDueSince === null, context.suspendedAt === null],

@@ -3,7 +3,7 @@ import { callerOf, type Limits } from './limits.ts';
 
 export interface Attempt {
   readonly caller: Caller;
-  /** null: nobody knows whose account it is, and it is counted by the name that was given. */
+  /** null: nobody knows whose account it is. */
   readonly userId: string | null;
   readonly name: string;
 }
@@ -18,7 +18,8 @@ export function createAttempts({ signIns }: Pick<Limits, 'signIns'>): CheckAttem
   const { ofAccount, ofCaller } = signIns;
   return async ({ caller, userId, name }, check) => {
     const who = { ip: caller.ip, subjectId: userId };
-    const account = userId === null ? `name ${name.toLowerCase()}` : `user ${userId}`;
+    // By what was typed, whether somebody has that name or not: a count tells nobody who has.
+    const account = `name ${name.toLowerCase()}`;
     const place = callerOf(caller.ip);
     await ofCaller.take(place, who);
     await ofAccount.take(account, who);

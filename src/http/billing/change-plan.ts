@@ -4,12 +4,12 @@ import { ConflictError, ControlPlaneError, NotFoundError } from '../../errors.ts
 import { subscriptionOf } from '../../machines/index.ts';
 import type { PlanChange, SubscriptionContext } from '../../machines/subscription/types.ts';
 import type { ChangeRefusal } from '../../machines/subscription/wishes.ts';
-import type { Customers } from '../../storage/customers.ts';
+import type { Customers, Use } from '../../storage/customers.ts';
 import type { InstanceStore } from '../../storage/instance-store.ts';
 import type { Plan, Plans } from '../../storage/plans.ts';
 import { fingerprintOf, keyReused, replayAnswer } from '../idempotency.ts';
 import type { Waiting } from '../wait.ts';
-import type { Standings } from './standing.ts';
+import { limitsOf, type Standings } from './standing.ts';
 
 /** What we refuse without asking the machine. */
 export const PLAN_REASONS = [
@@ -51,6 +51,18 @@ interface ChangeRequest {
   readonly signal: AbortSignal;
 }
 
+/** @throws ConflictError `plan_change_refused`, because more is in use than the plan includes */
+export function requireFit(used: Use, plan: Plan): void {
+  const limits = limitsOf(plan);
+  if (used.slots <= limits.slots && used.memoryMiB <= limits.memoryMiB) return;
+  throw refusePlan(
+    'exceeds_use',
+    `${used.slots} containers with ${used.memoryMiB} MiB are in use, and the plan includes ` +
+      `${limits.slots} with ${limits.memoryMiB} MiB`,
+    { used, limits },
+  );
+}
+
 /** Which plan is meant, and may it be? What only Stripe knows, the machine decides. */
 function createPlanChoice({
   standings,
@@ -71,20 +83,9 @@ function createPlanChoice({
     if (kind === 'downgrade' && wanted && current && wanted.position > current.position) {
       throw refusePlan('not_a_downgrade', `${wanted.name} is larger than ${current.name}`);
     }
-    if (kind === 'downgrade') await checkUse(userId, wanted ?? null);
+    // Whoever goes altogether leaves everything behind: it is stopped, and kept for a while.
+    if (kind === 'downgrade' && wanted) requireFit(await customers.useOf(userId), wanted);
     return wanted?.stripePriceId ? wanted : null;
-  }
-
-  async function checkUse(userId: string, plan: Plan | null): Promise<void> {
-    const used = await customers.useOf(userId);
-    const limits = { slots: plan?.slots ?? 0, memoryMiB: plan?.memoryMiB ?? 0 };
-    if (used.slots <= limits.slots && used.memoryMiB <= limits.memoryMiB) return;
-    throw refusePlan(
-      'exceeds_use',
-      `${used.slots} containers with ${used.memoryMiB} MiB are in use, and the plan includes ` +
-        `${limits.slots} with ${limits.memoryMiB} MiB`,
-      { used, limits },
-    );
   }
 
   return choose;

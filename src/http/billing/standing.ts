@@ -5,7 +5,7 @@ import type { Plan, Plans } from '../../storage/plans.ts';
 import type { SubscriptionRow, Subscriptions } from '../../storage/subscriptions.ts';
 import type { BillingStanding } from '../account-view.ts';
 
-const BLOCKED: readonly string[] = ['suspended', 'canceled', 'expired'];
+const BLOCKED: readonly string[] = ['suspended', 'canceled', 'expiring', 'expired'];
 const PAID: readonly string[] = ['trialing', 'active', 'past_due'];
 const NOTHING: Use = { slots: 0, memoryMiB: 0 };
 
@@ -25,6 +25,14 @@ interface Dependencies {
   readonly subscriptions: Pick<Subscriptions, 'find'>;
 }
 
+export const limitsOf = (plan: Plan | null): Use =>
+  plan ? { slots: plan.slots, memoryMiB: plan.memoryMiB } : NOTHING;
+
+const smallerOf = (a: Use, b: Use): Use => ({
+  slots: Math.min(a.slots, b.slots),
+  memoryMiB: Math.min(a.memoryMiB, b.memoryMiB),
+});
+
 /** Reads what somebody pays for. Nothing here is cached: it decides about containers and money. */
 export function createStandings({ plans, customers, subscriptions }: Dependencies) {
   async function standingOf(userId: string): Promise<CustomerStanding> {
@@ -38,17 +46,30 @@ export function createStandings({ plans, customers, subscriptions }: Dependencie
     const plan =
       all.find(({ id }) => id === paidPlan) ?? all.find(({ isDefault }) => isDefault) ?? null;
     const isExempt = customer?.role === 'admin';
-    const limits = plan ? { slots: plan.slots, memoryMiB: plan.memoryMiB } : NOTHING;
-    return { status, isExempt, plan, limits: isExempt ? null : limits, subscription };
+    return { status, isExempt, plan, limits: isExempt ? null : limitsOf(plan), subscription };
+  }
+
+  /** What is made now is still there when a smaller plan begins. */
+  async function pendingLimits({ subscription }: CustomerStanding): Promise<Use | null> {
+    const pending = subscription?.context.observed?.pending;
+    if (!pending) return null;
+    const all = await plans.list();
+    return limitsOf(
+      all.find(({ id, isDefault }) => (pending.planId ? id === pending.planId : isDefault)) ?? null,
+    );
   }
 
   return {
     standingOf,
     /** null: as much as they want. @throws ControlPlaneError `account_suspended` */
     async allowanceOf(userId: string): Promise<Allowance | null> {
-      const { status, limits, plan, subscription } = await standingOf(userId);
+      const standing = await standingOf(userId);
+      const { status, limits, plan, subscription } = standing;
       if (!limits) return null;
-      if (!BLOCKED.includes(status)) return { plan: plan?.id ?? null, limits };
+      if (!BLOCKED.includes(status)) {
+        const pending = (await pendingLimits(standing)) ?? limits;
+        return { plan: plan?.id ?? null, limits: smallerOf(limits, pending) };
+      }
       const { keptUntil = null } = subscription?.context ?? {};
       throw new ControlPlaneError('account_suspended', 'nothing can be made: a payment is due', {
         details: { keptUntil: keptUntil === null ? null : new Date(keptUntil).toISOString() },

@@ -40,7 +40,7 @@ export const billingView = z
     status: z
       .enum([
         ...(['none', 'trialing', 'active', 'past_due'] as const),
-        ...(['suspended', 'canceled', 'expired', 'exempt'] as const),
+        ...(['suspended', 'canceled', 'expiring', 'expired', 'exempt'] as const),
       ])
       .describe('`exempt`: an administrator'),
     plan: planView.nullable(),

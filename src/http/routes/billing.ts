@@ -4,7 +4,7 @@ import type { StripeClient } from '../../clients/stripe/client.ts';
 import { NotFoundError } from '../../errors.ts';
 import type { Customers } from '../../storage/customers.ts';
 import type { Plan, Plans } from '../../storage/plans.ts';
-import { type createPlanChange, refusePlan } from '../billing/change-plan.ts';
+import { type createPlanChange, refusePlan, requireFit } from '../billing/change-plan.ts';
 import type { Standings } from '../billing/standing.ts';
 import { billingView, planView, viewBilling, viewPlan } from '../billing/views.ts';
 import { type AnyEndpoint, endpoint, nothing } from '../endpoint.ts';
@@ -71,7 +71,7 @@ const alreadySubscribed = () =>
 
 /** At the payment service. */
 function pages(dependencies: BillingEndpointDependencies): AnyEndpoint[] {
-  const { stripe, plans, standings, enroll, randomId } = dependencies;
+  const { stripe, plans, customers, standings, enroll, randomId } = dependencies;
   const returnUrl = new URL('/billing', dependencies.portalUrl).href;
 
   /** The smallest that costs something, if nobody says which. */
@@ -99,10 +99,12 @@ function pages(dependencies: BillingEndpointDependencies): AnyEndpoint[] {
         const { status, isExempt } = await standings.standingOf(userId);
         if (isExempt) throw refusePlan('exempt', 'administrators pay nothing');
         if (PAYING.includes(status)) throw alreadySubscribed();
-        const { stripePriceId: priceId } = await choose(body.plan);
+        const plan = await choose(body.plan);
+        // What was stopped while nobody paid for it is started again by this.
+        requireFit(await customers.useOf(userId), plan);
         const page = await stripe.createCheckout({
           customerId: await enroll(userId),
-          priceId,
+          priceId: plan.stripePriceId,
           successUrl: `${returnUrl}?checkout=done`,
           cancelUrl: `${returnUrl}?checkout=canceled`,
           key: `checkout/${userId}/${randomId()}`,

@@ -24,6 +24,7 @@ export const subscriptionMachine = subscriptionSetup.createMachine({
     reminded: 0,
     suspendedAt: null,
     keptUntil: null,
+    checkAfter: 0,
     order: 0,
   }),
   states: { standing, sync, change, reminders },

@@ -29,7 +29,7 @@ const STANDINGS: Readonly<Record<string, Standing>> = {
 };
 
 export const standingOf = (observed: Observed | null): Standing =>
-  STANDINGS[observed?.status ?? ''] ?? 'none';
+  observed?.fitsDefault ? 'none' : (STANDINGS[observed?.status ?? ''] ?? 'none');
 
 interface Scope {
   readonly context: SubscriptionContext;
@@ -67,6 +67,11 @@ export const subscriptionSetup = setup({
       event.opId === context.ops.sync?.id &&
       standingOf(event.observed) === 'past_due' &&
       event.observed?.subscriptionId !== context.observed?.subscriptionId,
+    /** Stripe was asked after the time was up. */
+    isChecked: ({ context, event }) =>
+      event.type === 'subscription.observed' &&
+      event.opId === context.ops.sync?.id &&
+      Number(event.opId) > context.checkAfter,
     mayRepeatChange: ({ context, event }) =>
       event.type === 'effect.failed' &&
       event.retryable &&

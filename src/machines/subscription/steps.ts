@@ -175,9 +175,12 @@ export const suspend = [
   effect(
     'billing.mail',
     () => 'mail',
-    ({ id, order, keptUntil }) => ({
+    ({ id, order, keptUntil, observed }) => ({
       key: `suspended/${id}/${order}`,
-      mail: { kind: 'suspended' as const, params: { keptUntil: keptUntil ?? 0 } },
+      mail: {
+        kind: 'suspended' as const,
+        params: { keptUntil: keptUntil ?? 0, isEnded: observed?.status === 'canceled' },
+      },
     }),
   ),
 ] as const;
@@ -201,6 +204,12 @@ export const restore = [
 ] as const;
 
 export const settle = subscriptionSetup.assign({ pastDueSince: null, reminded: 0 });
+
+/** Before anything is deleted Stripe is asked once more, whatever is being read just now. */
+export const checkOnce = subscriptionSetup.assign({
+  checkAfter: ({ context }) => context.opSeq,
+  isStale: true,
+});
 
 export const expire = [
   subscriptionSetup.assign({ order: ({ context }) => context.order + 1 }),

@@ -10,6 +10,8 @@ export interface Observed {
   readonly status: string;
   /** null: a price that no plan of ours has. */
   readonly planId: string | null;
+  /** It has ended, and what is in use is within what whoever pays nothing may have. */
+  readonly fitsDefault?: boolean;
   readonly periodEnd: number;
   readonly trialEnd: number | null;
   /** What happens at the end of the period. `planId` null: it ends. */
@@ -23,6 +25,7 @@ export type Standing =
   | 'past_due'
   | 'suspended'
   | 'canceled'
+  | 'expiring'
   | 'expired';
 
 /** How much patience we have. */
@@ -81,6 +84,8 @@ export interface SubscriptionContext extends Omit<SubscriptionInput, 'at'> {
   readonly suspendedAt: number | null;
   /** Until when containers are kept that nobody pays for. */
   readonly keptUntil: number | null;
+  /** Number of the last call before time was up: only a reading after it may have them deleted. */
+  readonly checkAfter: number;
   /** Counts what was decided on containers: a later decision wins wherever they cross. */
   readonly order: number;
 }
@@ -159,7 +164,10 @@ export type BillingMail =
         readonly suspendAt: number;
       };
     }
-  | { readonly kind: 'suspended'; readonly params: { readonly keptUntil: number } }
+  | {
+      readonly kind: 'suspended';
+      readonly params: { readonly keptUntil: number; readonly isEnded: boolean };
+    }
   | { readonly kind: 'restored'; readonly params: Readonly<Record<string, never>> };
 
 export type SubscriptionEffectKind = SubscriptionEffect['kind'];

@@ -3,9 +3,9 @@ import type { StripeClient } from '../../clients/stripe/client.ts';
 import type { ObservedSubscription } from '../../clients/stripe/observe.ts';
 import { NotFoundError } from '../../errors.ts';
 import type { Observed, SubscriptionEffect } from '../../machines/subscription/types.ts';
-import type { Customers } from '../../storage/customers.ts';
+import type { Customers, Use } from '../../storage/customers.ts';
 import type { MailContent, MailOrder } from '../../storage/mail-order.ts';
-import type { Plans } from '../../storage/plans.ts';
+import type { Plan, Plans } from '../../storage/plans.ts';
 import { inTurn } from '../in-turn.ts';
 import type { SubscriptionPerformers } from './performer.ts';
 
@@ -15,7 +15,7 @@ export interface BillingOptions {
     'readSubscription' | 'upgrade' | 'scheduleDowngrade' | 'cancelPending'
   >;
   readonly plans: Pick<Plans, 'list'>;
-  readonly customers: Pick<Customers, 'find' | 'listInstanceIds'>;
+  readonly customers: Pick<Customers, 'find' | 'listInstanceIds' | 'useOf'>;
   readonly actors: Pick<ActorSystem, 'ask' | 'tell'>;
   /** Once for each key. */
   readonly sendMail: (order: MailOrder) => Promise<void>;
@@ -27,9 +27,9 @@ export function createBillingPerformers(options: BillingOptions): SubscriptionPe
   const tell = createDecisions(actors);
   const done = ({ opId }: { readonly opId: string }) => ({ type: 'effect.done', opId }) as const;
   return {
-    async 'stripe.read'({ opId, customerId }, { signal }) {
+    async 'stripe.read'({ opId, customerId, userId }, { signal }) {
       const found = await stripe.readSubscription(customerId, signal);
-      const observed = found && (await translate(found, plans));
+      const observed = found && translate(found, await plans.list(), await customers.useOf(userId));
       return { type: 'subscription.observed', opId, observed };
     },
     async 'stripe.change'({ opId, subscriptionId, change, priceId, key }) {
@@ -72,7 +72,7 @@ function contentOf({ mail }: Extract<SubscriptionEffect, { kind: 'billing.mail' 
     case 'payment_failed':
       return { ...mail, params: { ...mail.params, suspendAt: dated(mail.params.suspendAt) } };
     case 'suspended':
-      return { ...mail, params: { keptUntil: dated(mail.params.keptUntil) } };
+      return { ...mail, params: { ...mail.params, keptUntil: dated(mail.params.keptUntil) } };
     case 'restored':
       return mail;
   }
@@ -113,17 +113,20 @@ export async function removeExpired(
   }
 }
 
-/** From prices to plans. */
-async function translate(
+/** From prices to plans, with whether what has ended may go on for nothing. */
+function translate(
   { priceId, pending, ...rest }: ObservedSubscription,
-  plans: Pick<Plans, 'list'>,
-): Promise<Observed> {
-  const all = await plans.list();
+  plans: readonly Plan[],
+  used: Use,
+): Observed {
   const planOf = (price: string | null) =>
-    (price !== null && all.find(({ stripePriceId }) => stripePriceId === price)?.id) || null;
+    (price !== null && plans.find(({ stripePriceId }) => stripePriceId === price)?.id) || null;
+  const free = plans.find(({ isDefault }) => isDefault);
+  const fits = free && used.slots <= free.slots && used.memoryMiB <= free.memoryMiB;
   return {
     ...rest,
     planId: planOf(priceId),
     pending: pending && { planId: planOf(pending.priceId), at: pending.at },
+    ...(rest.status === 'canceled' && fits && { fitsDefault: true }),
   };
 }

@@ -27,7 +27,10 @@ export const mailContent = z.discriminatedUnion('kind', [
       portalUrl: z.url({ protocol: /^https?$/ }).optional(),
     }),
   }),
-  z.object({ kind: z.literal('suspended'), params: z.object({ keptUntil: time }) }),
+  z.object({
+    kind: z.literal('suspended'),
+    params: z.object({ keptUntil: time, isEnded: z.boolean().default(false) }),
+  }),
   z.object({ kind: z.literal('restored'), params: nothing }),
   z.object({ kind: z.literal('trial_ending'), params: z.object({ trialEnd: time }) }),
   z.object({
@@ -88,7 +91,20 @@ export function paymentFailed(
   };
 }
 
-export function suspended({ portalUrl }: Portal, { keptUntil }: ParamsOf<'suspended'>): Content {
+export function suspended(
+  { portalUrl }: Portal,
+  { keptUntil, isEnded }: ParamsOf<'suspended'>,
+): Content {
+  if (isEnded) {
+    return {
+      subject: 'Your plan has ended',
+      paragraphs: [
+        'Your ZeroLag Hub plan has ended, so your servers have been stopped.',
+        `They are kept until ${dayOf(keptUntil)}. Choose a plan before that day, and they run again.`,
+      ],
+      link: { label: 'Choose a plan', url: portalUrl },
+    };
+  }
   return {
     subject: 'Your account is suspended',
     paragraphs: [

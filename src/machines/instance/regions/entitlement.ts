@@ -90,7 +90,8 @@ export const entitlement = instanceSetup.createStateConfig({
         },
         'entitlement.restored': noted,
       },
-      after: { resumeDeadline: 'granted' },
+      // A node may be away for hours: it is owed what it paid for until then, too.
+      after: { resumeDeadline: { target: 'resuming', reenter: true } },
     },
   },
 });

@@ -1,5 +1,13 @@
 import { subscriptionSetup } from '../setup.ts';
-import { expire, fallDue, rememberObserved, restore, settle, suspend } from '../steps.ts';
+import {
+  checkOnce,
+  expire,
+  fallDue,
+  rememberObserved,
+  restore,
+  settle,
+  suspend,
+} from '../steps.ts';
 import type { Standing } from '../types.ts';
 
 const seen = (as: Standing) => ({ type: 'isObserved', params: { as } }) as const;
@@ -26,7 +34,7 @@ const fromUsable = (here: Standing) => [
  * From one in which they may not: only what is paid for opens them again. Another subscription that
  * is behind was paid for once, which we may not have seen: it has its time like every other.
  */
-const fromBlocked = (...more: { guard: ReturnType<typeof seen>; target: string }[]) => [
+const paid = [
   ...(['trialing', 'active'] as const).map((there) => ({
     guard: seen(there),
     target: `#subscription.standing.${there}` as const,
@@ -37,6 +45,9 @@ const fromBlocked = (...more: { guard: ReturnType<typeof seen>; target: string }
     target: '#subscription.standing.past_due' as const,
     actions: [rememberObserved, settle, ...restore],
   },
+];
+const fromBlocked = (...more: { guard: ReturnType<typeof seen>; target: string }[]) => [
+  ...paid,
   ...more.map((one) => ({ ...one, actions: rememberObserved })),
   STAYS,
 ];
@@ -80,13 +91,28 @@ export const standing = subscriptionSetup.createStateConfig({
           target: '#subscription.standing.canceled',
         }),
       },
-      after: { keepDeadline: 'expired' },
+      after: { keepDeadline: 'expiring' },
     },
     canceled: {
       description: 'It has ended: containers are stopped and kept',
       tags: 'transient',
       on: { 'subscription.observed': fromBlocked() },
-      after: { keepDeadline: 'expired' },
+      after: { keepDeadline: 'expiring' },
+    },
+    expiring: {
+      description: 'Kept long enough: Stripe is asked once more whether nobody has paid',
+      entry: checkOnce,
+      on: {
+        'subscription.observed': [
+          ...paid,
+          {
+            guard: 'isChecked',
+            target: '#subscription.standing.expired',
+            actions: rememberObserved,
+          },
+          STAYS,
+        ],
+      },
     },
     expired: {
       description: 'Nobody has paid: containers are deleted',
