@@ -1,6 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-const PAUSE_MS = 10;
+const PAUSE_MIN_MS = 10;
+const PAUSE_MAX_MS = 50;
+/** Looking costs work that others wait for: what takes long is looked at less often. */
+const pauseMs = (waitedMs: number) => Math.min(Math.max(waitedMs / 20, PAUSE_MIN_MS), PAUSE_MAX_MS);
 
 /**
  * Resolves with the first value of `check` that is neither false nor null nor undefined. A check
@@ -11,7 +14,7 @@ export async function until<T>(
   check: () => T | Promise<T>,
   { timeoutMs = 5_000, what }: { readonly timeoutMs?: number; readonly what: string },
 ): Promise<Exclude<T, false | null | undefined>> {
-  const deadline = performance.now() + timeoutMs;
+  const from = performance.now();
   let cause: unknown;
   for (;;) {
     try {
@@ -21,8 +24,8 @@ export async function until<T>(
     } catch (error) {
       cause = error;
     }
-    if (performance.now() > deadline)
-      throw new Error(`waited ${timeoutMs} ms for: ${what}`, { cause });
-    await delay(PAUSE_MS);
+    const waitedMs = performance.now() - from;
+    if (waitedMs > timeoutMs) throw new Error(`waited ${timeoutMs} ms for: ${what}`, { cause });
+    await delay(pauseMs(waitedMs));
   }
 }
