@@ -11,7 +11,7 @@ export default defineConfig({
     isolate: false,
     sequence: { sequencer: LongestFirst },
     // Those that are told to run side by side mostly wait for pauses between attempts.
-    maxConcurrency: 10,
+    maxConcurrency: 5,
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

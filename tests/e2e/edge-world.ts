@@ -86,7 +86,7 @@ export async function startReachableApp(
   return {
     ...{ app, edge, alice },
     async order(body) {
-      const headers = { prefer: 'wait=30' };
+      const headers = { prefer: 'wait=60' };
       const created = await alice.call('POST', '/api/instances', { body, headers });
       if (created.body.operation?.state !== 'succeeded') {
         throw new Error(`it was not made: ${JSON.stringify(created.body)}`);

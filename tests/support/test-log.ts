@@ -1,4 +1,5 @@
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { inject } from 'vitest';
@@ -19,7 +20,9 @@ export function openTestLog(
   name: string,
   environment: Readonly<Record<string, string | undefined>>,
 ): TestLog {
-  const folder = inject('logFolder');
+  // A soak runs without the suite, and nobody searches its logs.
+  const isSuite = process.env['VITEST'] !== undefined;
+  const folder = isSuite ? inject('logFolder') : mkdtempSync(join(tmpdir(), 'zpack-soak-'));
   const file = join(folder, `${name}.log`);
   const keepSecret = (secret: string) =>
     appendFileSync(join(folder, `${name}.secrets`), `${secret}\n`);
