@@ -117,6 +117,9 @@ const FINISH = `
   WHERE "user".email = lower(finished.recipient)
     AND ($3 = 'bounced' OR ($3 = 'sent' AND mail_bounced_at IS NOT NULL))`;
 
+/** A time is kept in whole milliseconds, and so may be up to half of one ahead of its own moment. */
+const IS_DUE = `due_at <= now() + interval '1 ms'`;
+
 const SUCCEED_DEAD = `
   UPDATE mail SET leased_until = NULL, error = 'worker_lost',
     state = CASE WHEN is_repeatable AND attempts < $2 THEN 'queued'
@@ -150,7 +153,7 @@ export function createMails(pool: Pool): Mails {
       }),
     async listDue(limit) {
       const { rows } = await query<{ id: string }>(
-        `SELECT id FROM mail WHERE state = 'queued' AND due_at <= now() ORDER BY due_at LIMIT $1`,
+        `SELECT id FROM mail WHERE state = 'queued' AND ${IS_DUE} ORDER BY due_at LIMIT $1`,
         [limit],
         'list mails that are due',
       );
@@ -160,7 +163,7 @@ export function createMails(pool: Pool): Mails {
       const { rows } = await query<ClaimedMail>(
         `UPDATE mail SET state = 'sending', attempts = attempts + 1,
            leased_until = now() + $2 * interval '1 millisecond'
-         WHERE id = $1 AND state = 'queued' AND due_at <= now()
+         WHERE id = $1 AND state = 'queued' AND ${IS_DUE}
          RETURNING id, kind, recipient, params, attempts, transport, created_at AS "createdAt"`,
         [id, leaseMs],
         'claim a mail',

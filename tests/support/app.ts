@@ -140,6 +140,7 @@ async function createAccounts(database: TestDatabase): Promise<void> {
 async function signIn(url: string, userId: string): Promise<Client> {
   const body = { identifier: userId.slice(2), password: PASSWORD };
   const answer = await createClient(url, '').call('POST', '/api/auth/login', { body });
+  if (answer.status !== 200) throw new Error(`not signed in: ${JSON.stringify(answer.body)}`);
   return createClient(url, String(answer.body.token));
 }
 
