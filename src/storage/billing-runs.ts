@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 
 import { toStorageError } from './failures.ts';
+import { createQuery } from './query.ts';
 
 export interface BillingRun {
   readonly id: string;
@@ -35,10 +36,7 @@ const RUN = `id, kind, started_at AS "startedAt", finished_at AS "finishedAt", o
 const LOCK = `SELECT pg_advisory_xact_lock(hashtext('billing_run'), hashtext($1))`;
 
 export function createBillingRuns(pool: Pool): BillingRuns {
-  const query = async <Row extends object>(text: string, values: unknown[], doing: string) =>
-    pool.query<Row>(text, values).catch((error: unknown) => {
-      throw toStorageError(error, doing);
-    });
+  const query = createQuery(pool);
 
   async function begin(
     client: Pick<Pool, 'query'>,

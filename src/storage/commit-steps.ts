@@ -1,3 +1,37 @@
+/** What follows from the steps that were `taken`, the same for actors of every kind. */
+export const ASKED = `asked AS (
+  INSERT INTO effect (key, instance_id, kind, params)
+  SELECT e.key, t.id, e.kind, e.params
+  FROM taken t, jsonb_to_recordset(t.effects) AS e(key text, kind text, params jsonb)
+)`;
+
+export const ANSWERED = `answered AS (
+  INSERT INTO idempotency_key (user_id, key, fingerprint, status, response)
+  SELECT a."userId", a.key, a.fingerprint, a.status, a.response
+  FROM taken t, jsonb_to_recordset(t.answers) AS a(
+    "userId" text, key text, fingerprint text, status int, response jsonb)
+)`;
+
+export const SETTLED = `settled AS (
+  DELETE FROM effect WHERE key = ANY (ARRAY(SELECT completes FROM taken))
+)`;
+
+export const DISARMED = `disarmed AS (
+  DELETE FROM timer r
+  WHERE r.instance_id = ANY (ARRAY(SELECT id FROM taken WHERE cancels <> '[]'))
+    AND (r.instance_id, r.timer_id) IN (
+      SELECT t.id, c.timer_id FROM taken t, jsonb_array_elements_text(t.cancels) AS c(timer_id))
+)`;
+
+export const ARMED = `armed AS (
+  INSERT INTO timer (instance_id, timer_id, generation, event, due_at)
+  SELECT t.id, a."timerId", t.version, a.event, now() + a."delayMs" * interval '1 millisecond'
+  FROM taken t,
+    jsonb_to_recordset(t.arms) AS a("timerId" text, "delayMs" double precision, event jsonb)
+  ON CONFLICT (instance_id, timer_id) DO UPDATE
+  SET generation = excluded.generation, event = excluded.event, due_at = excluded.due_at
+)`;
+
 /**
  * Group commit: any number of steps of different actors in one statement, and so in one
  * transaction and one round trip. Everything hangs on `moved`, the rows whose version was the
@@ -44,35 +78,12 @@ WITH step AS MATERIALIZED (
   SELECT head.last_seq - (SELECT count(*) FROM moved) + t.place,
     t.id, t.vmid, t.version, t."eventId", t.event, t.snapshot -> 'value'
   FROM taken t, head
-), asked AS (
-  INSERT INTO effect (key, instance_id, kind, params)
-  SELECT e.key, t.id, e.kind, e.params
-  FROM taken t, jsonb_to_recordset(t.effects) AS e(key text, kind text, params jsonb)
-), followed AS (
+), ${ASKED}, followed AS (
   INSERT INTO operation (id, instance_id, vmid, record, accepted_at)
   SELECT o.id, t.id, t.vmid, o.record, o."acceptedAt"
   FROM taken t, jsonb_to_recordset(t.operations) AS o(id text, record jsonb, "acceptedAt" timestamptz)
   ON CONFLICT (instance_id, id) DO UPDATE SET record = excluded.record
-), answered AS (
-  INSERT INTO idempotency_key (user_id, key, fingerprint, status, response)
-  SELECT a."userId", a.key, a.fingerprint, a.status, a.response
-  FROM taken t, jsonb_to_recordset(t.answers) AS a(
-    "userId" text, key text, fingerprint text, status int, response jsonb)
-), settled AS (
-  DELETE FROM effect WHERE key = ANY (ARRAY(SELECT completes FROM taken))
-), disarmed AS (
-  DELETE FROM timer r
-  WHERE r.instance_id = ANY (ARRAY(SELECT id FROM taken WHERE cancels <> '[]'))
-    AND (r.instance_id, r.timer_id) IN (
-      SELECT t.id, c.timer_id FROM taken t, jsonb_array_elements_text(t.cancels) AS c(timer_id))
-), armed AS (
-  INSERT INTO timer (instance_id, timer_id, generation, event, due_at)
-  SELECT t.id, a."timerId", t.version, a.event, now() + a."delayMs" * interval '1 millisecond'
-  FROM taken t,
-    jsonb_to_recordset(t.arms) AS a("timerId" text, "delayMs" double precision, event jsonb)
-  ON CONFLICT (instance_id, timer_id) DO UPDATE
-  SET generation = excluded.generation, event = excluded.event, due_at = excluded.due_at
-)
+), ${ANSWERED}, ${SETTLED}, ${DISARMED}, ${ARMED}
 SELECT id FROM moved`;
 
 /**
@@ -123,12 +134,7 @@ WITH step AS MATERIALIZED (
   SELECT o.id, t.id, t.vmid, o.record, o."acceptedAt"
   FROM taken t, jsonb_to_recordset(t.operations) AS o(id text, record jsonb, "acceptedAt" timestamptz)
   ON CONFLICT (instance_id, id) DO UPDATE SET record = excluded.record
-), answered AS (
-  INSERT INTO idempotency_key (user_id, key, fingerprint, status, response)
-  SELECT a."userId", a.key, a.fingerprint, a.status, a.response
-  FROM taken t, jsonb_to_recordset(t.answers) AS a(
-    "userId" text, key text, fingerprint text, status int, response jsonb)
-), settled AS (
+), ${ANSWERED}, settled AS (
   DELETE FROM effect WHERE instance_id = ANY (ARRAY(SELECT id FROM taken))
 ), disarmed AS (
   DELETE FROM timer WHERE instance_id = ANY (ARRAY(SELECT id FROM taken))

@@ -1,3 +1,5 @@
+import { ANSWERED, ARMED, ASKED, DISARMED, SETTLED } from './commit-steps.ts';
+
 /**
  * The same as commit-steps.ts for subscriptions: row, journal entry, effects and timers of each
  * step are written together, or, if somebody stepped first, none of them. Nobody follows their
@@ -18,30 +20,7 @@ const CONSEQUENCES = `
 journaled AS (
   INSERT INTO subscription_journal (instance_id, version, event_id, event, state)
   SELECT t.id, t.version, t."eventId", t.event, t.snapshot -> 'value' FROM taken t
-), asked AS (
-  INSERT INTO effect (key, instance_id, kind, params)
-  SELECT e.key, t.id, e.kind, e.params
-  FROM taken t, jsonb_to_recordset(t.effects) AS e(key text, kind text, params jsonb)
-), answered AS (
-  INSERT INTO idempotency_key (user_id, key, fingerprint, status, response)
-  SELECT a."userId", a.key, a.fingerprint, a.status, a.response
-  FROM taken t, jsonb_to_recordset(t.answers) AS a(
-    "userId" text, key text, fingerprint text, status int, response jsonb)
-), settled AS (
-  DELETE FROM effect WHERE key = ANY (ARRAY(SELECT completes FROM taken))
-), disarmed AS (
-  DELETE FROM timer r
-  WHERE r.instance_id = ANY (ARRAY(SELECT id FROM taken WHERE cancels <> '[]'))
-    AND (r.instance_id, r.timer_id) IN (
-      SELECT t.id, c.timer_id FROM taken t, jsonb_array_elements_text(t.cancels) AS c(timer_id))
-), armed AS (
-  INSERT INTO timer (instance_id, timer_id, generation, event, due_at)
-  SELECT t.id, a."timerId", t.version, a.event, now() + a."delayMs" * interval '1 millisecond'
-  FROM taken t,
-    jsonb_to_recordset(t.arms) AS a("timerId" text, "delayMs" double precision, event jsonb)
-  ON CONFLICT (instance_id, timer_id) DO UPDATE
-  SET generation = excluded.generation, event = excluded.event, due_at = excluded.due_at
-)
+), ${ASKED}, ${ANSWERED}, ${SETTLED}, ${DISARMED}, ${ARMED}
 SELECT id FROM taken`;
 
 export const COMMIT_SUBSCRIPTIONS = `${STEPS}, moved AS (

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 
-import { toStorageError } from './failures.ts';
+import { createQuery } from './query.ts';
 
 export interface Customer {
   readonly userId: string;
@@ -46,10 +46,7 @@ WHERE (s.snapshot -> 'context' ->> 'order')::int > 0
 LIMIT $1`;
 
 export function createCustomers(pool: Pool): Customers {
-  const query = async <Row extends object>(text: string, values: unknown[], doing: string) =>
-    pool.query<Row>(text, values).catch((error: unknown) => {
-      throw toStorageError(error, doing);
-    });
+  const query = createQuery(pool);
   return {
     async find(userId) {
       const text = `SELECT ${CUSTOMER} FROM "user" WHERE id = $1`;

@@ -2,6 +2,7 @@ import type { Pool } from 'pg';
 
 import { toStorageError } from './failures.ts';
 import type { MailOrder } from './mail-order.ts';
+import { createQuery } from './query.ts';
 import type { Transaction } from './transaction.ts';
 
 /**
@@ -141,10 +142,7 @@ const LIST = `
   ORDER BY created_at DESC, id DESC LIMIT $3`;
 
 export function createMails(pool: Pool): Mails {
-  const query = async <Row extends object>(text: string, values: unknown[], doing: string) =>
-    pool.query<Row>(text, values).catch((error: unknown) => {
-      throw toStorageError(error, doing);
-    });
+  const query = createQuery(pool);
 
   return {
     queue: (order) =>

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 
-import { toStorageError } from './failures.ts';
+import { createQuery } from './query.ts';
 
 export interface OutboxEntry {
   readonly key: string;
@@ -36,10 +36,7 @@ export interface Outbox {
 const ENTRY = 'key, instance_id AS "instanceId", kind, params';
 
 export function createOutbox(pool: Pool): Outbox {
-  const query = async <Row extends object>(text: string, values: unknown[], doing: string) =>
-    pool.query<Row>(text, values).catch((error: unknown) => {
-      throw toStorageError(error, doing);
-    });
+  const query = createQuery(pool);
 
   return {
     async claim(key, token, leaseMs) {

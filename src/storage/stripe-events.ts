@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 
-import { toStorageError } from './failures.ts';
+import { createQuery } from './query.ts';
 
 export interface ReceivedEvent {
   readonly id: string;
@@ -26,10 +26,7 @@ export interface StripeEvents {
 }
 
 export function createStripeEvents(pool: Pool): StripeEvents {
-  const query = async <Row extends object>(text: string, values: unknown[], doing: string) =>
-    pool.query<Row>(text, values).catch((error: unknown) => {
-      throw toStorageError(error, doing);
-    });
+  const query = createQuery(pool);
   return {
     async store({ id, type, customerId, createdAt, payload }) {
       const { rowCount } = await query(

@@ -5,7 +5,7 @@ import { subscriptionOf } from '../machines/index.ts';
 import type { SubscriptionContext } from '../machines/subscription/types.ts';
 import { toRow } from './actor-store.ts';
 import { CREATE_SUBSCRIPTION } from './commit-subscriptions.ts';
-import { toStorageError } from './failures.ts';
+import { createQuery } from './query.ts';
 
 export interface SubscriptionRow {
   readonly userId: string;
@@ -25,10 +25,7 @@ export interface Subscriptions {
 const ROW = `user_id AS "userId", version, status, snapshot -> 'context' AS context`;
 
 export function createSubscriptions(pool: Pool): Subscriptions {
-  const query = async <Row extends object>(text: string, values: unknown[], doing: string) =>
-    pool.query<Row>(text, values).catch((error: unknown) => {
-      throw toStorageError(error, doing);
-    });
+  const query = createQuery(pool);
   return {
     async create(userId, step) {
       const rows = JSON.stringify([{ ...toRow(step), userId }]);

@@ -134,6 +134,10 @@ async function linesOfLatestInvoice(): Promise<
 }
 
 test('a payment that fails is waited for with reminders; then containers stop, and run again when it is paid', async () => {
+  const one = { ...order(), customerId: BOB };
+  expect((await admin.call('POST', '/api/instances', { body: one })).status).toBe(202);
+  const small = await bob.call('POST', '/api/billing/checkout', { body: { plan: 'small' } });
+  expect(small.body).toMatchObject({ reason: 'exceeds_use', used: { slots: 2 } });
   await world.buy(bob, 'large');
   const vmid = await world.create(bob);
   const idle = await world.create(bob);

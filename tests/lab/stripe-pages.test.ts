@@ -1,23 +1,9 @@
 import { describe, expect, test } from 'vitest';
 
 import { DAY_MS, type StripeWorld, setUpStripe } from '../clients/stripe-world.ts';
+import { formOf, press } from '../support/form.ts';
 
 const pageOf = async (url: string): Promise<string> => (await fetch(url)).text();
-
-/** Where the form with this button leads, and what it sends. */
-async function formOf(url: string, label: string) {
-  const forms = [...(await pageOf(url)).matchAll(/<form[^>]*action="([^"]*)">(.*?)<\/form>/gs)];
-  const [, action = '', inside = ''] = forms.find(([form]) => form.includes(`>${label}<`)) ?? [];
-  const inputs = [...inside.matchAll(/name="([^"]*)" value="([^"]*)"/g)];
-  const fields = Object.fromEntries(inputs.map(([, name, value]) => [name, value]));
-  if (!action) throw new Error(`there is no button "${label}"`);
-  return { action: new URL(action, url).href, fields };
-}
-
-async function press(t: StripeWorld, url: string, label: string): Promise<Response> {
-  const { action, fields } = await formOf(url, label);
-  return t.submit(action, fields);
-}
 
 async function openCheckout(t: StripeWorld) {
   const customerId = await t.client.ensureCustomer({ userId: 'u', email: 'u@z.test', name: null });
@@ -54,8 +40,8 @@ describe('the page of a checkout', () => {
     await using t = await setUpStripe();
     const { customerId, url } = await openCheckout(t);
 
-    const declined = await press(t, url, 'Pay with a card that is declined');
-    const back = await press(t, url, 'Back');
+    const declined = await press(url, 'Pay with a card that is declined');
+    const back = await press(url, 'Back');
 
     expect(declined.status).toBe(402);
     expect(back.headers.get('location')).toBe('https://portal.test/plans');
@@ -83,11 +69,11 @@ describe('the portal', () => {
     const { url } = await t.client.createPortalSession({ customerId, returnUrl });
     const status = async () => (await t.client.readSubscription(customerId))?.status;
 
-    await press(t, url, 'A card that is declined');
+    await press(url, 'A card that is declined');
     t.lab.advance(32 * DAY_MS);
-    const behind = [await status(), (await press(t, url, 'Pay what is owed')).status];
-    await press(t, url, 'A good card');
-    const paid = await press(t, url, 'Pay what is owed');
+    const behind = [await status(), (await press(url, 'Pay what is owed')).status];
+    await press(url, 'A good card');
+    const paid = await press(url, 'Pay what is owed');
 
     expect(behind).toEqual(['past_due', 402]);
     expect(paid.headers.get('location')).toBe(url);
@@ -103,9 +89,9 @@ describe('the portal', () => {
     const { url } = await t.client.createPortalSession({ customerId, returnUrl });
     const pending = async () => (await t.client.readSubscription(customerId))?.pending;
 
-    await press(t, url, 'End at the end of the period');
+    await press(url, 'End at the end of the period');
     const ending = await pending();
-    await press(t, url, 'Go on after all');
+    await press(url, 'Go on after all');
 
     expect(ending).toMatchObject({ priceId: null });
     expect(await pending()).toBeNull();
@@ -117,7 +103,7 @@ test('the overview shows who has what, and lets time pass', async () => {
   await t.buy('u-<b>1');
   const before = t.lab.now();
 
-  await press(t, t.lab.url.href, 'A month later');
+  await press(t.lab.url.href, 'A month later');
 
   expect(t.lab.now() - before).toBeGreaterThan(27 * DAY_MS);
   const page = await pageOf(t.lab.url.href);

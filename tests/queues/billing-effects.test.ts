@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
 import { definitions } from '../../src/machines/index.ts';
+import { createPlans } from '../../src/storage/plans.ts';
 import { idOf } from '../support/fleet-writer.ts';
 import { setUpBilling } from './billing-world.ts';
 import { TWICE } from './effects-world.ts';
@@ -147,6 +148,33 @@ test('an administrator has what was suspended back, and nothing of theirs is del
   expect(await t.entitlementOf(5_001)).toMatchObject({ order: 1, suspendedAt: null });
   expect(await t.told(5_001, 'delete.requested')).toBe(0);
   expect(await t.rows('SELECT FROM mail')).toEqual([]);
+});
+
+test.each([
+  ['within it goes on', [5_001], 'none', null],
+  [
+    'beyond it is stopped, and its owner is told that the plan has ended',
+    [5_001, 5_002],
+    'canceled',
+    1,
+  ],
+])('where something costs nothing, what has ended and is %s', async (_, vmids, standing, mails) => {
+  await using t = await setUpBilling();
+  await createPlans(t.database.prisma).upsert({
+    ...{ id: 'free', name: 'Free', slots: 1, memoryMiB: 2_048, priceCents: 0, currency: 'eur' },
+    ...{ stripePriceId: null, position: 0, isDefault: true },
+  });
+  await t.subscribe(ANN, 'medium');
+  await t.instances(ANN, vmids);
+
+  await t.ends(ANN);
+  await t.drain();
+
+  expect(await t.standingOf(ANN)).toBe(standing);
+  const { suspendedAt } = await t.entitlementOf(5_001);
+  expect(suspendedAt === null).toBe(standing === 'none');
+  const told = await t.rows(`SELECT params -> 'isEnded' AS "isEnded" FROM mail`);
+  expect(told).toEqual(mails === null ? [] : [{ isEnded: true }]);
 });
 
 describe('a decision that could not be told', () => {

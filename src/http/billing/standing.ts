@@ -5,7 +5,6 @@ import type { Plan, Plans } from '../../storage/plans.ts';
 import type { SubscriptionRow, Subscriptions } from '../../storage/subscriptions.ts';
 import type { BillingStanding } from '../account-view.ts';
 
-const BLOCKED: readonly string[] = ['suspended', 'canceled', 'expiring', 'expired'];
 const PAID: readonly string[] = ['trialing', 'active', 'past_due'];
 const NOTHING: Use = { slots: 0, memoryMiB: 0 };
 
@@ -64,13 +63,13 @@ export function createStandings({ plans, customers, subscriptions }: Dependencie
     /** null: as much as they want. @throws ControlPlaneError `account_suspended` */
     async allowanceOf(userId: string): Promise<Allowance | null> {
       const standing = await standingOf(userId);
-      const { status, limits, plan, subscription } = standing;
+      const { limits, plan, subscription } = standing;
       if (!limits) return null;
-      if (!BLOCKED.includes(status)) {
+      const { suspendedAt = null, keptUntil = null } = subscription?.context ?? {};
+      if (suspendedAt === null) {
         const pending = (await pendingLimits(standing)) ?? limits;
         return { plan: plan?.id ?? null, limits: smallerOf(limits, pending) };
       }
-      const { keptUntil = null } = subscription?.context ?? {};
       throw new ControlPlaneError('account_suspended', 'nothing can be made: a payment is due', {
         details: { keptUntil: keptUntil === null ? null : new Date(keptUntil).toISOString() },
       });

@@ -20,3 +20,12 @@ export function isAwaited(context: SubscriptionContext, effect: SubscriptionEffe
 
 /** What was decided is done, however long that takes: there is no state that could be told of it. */
 export const isOwed = ({ kind }: SubscriptionEffect): boolean => kind.startsWith('billing.');
+
+/** Why containers may not be used; null: they may. */
+export const reasonOf = ({
+  suspendedAt,
+  observed,
+}: Pick<SubscriptionContext, 'suspendedAt' | 'observed'>): string | null => {
+  if (suspendedAt === null) return null;
+  return observed?.status === 'canceled' ? 'subscription_ended' : 'payment_due';
+};

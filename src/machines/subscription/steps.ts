@@ -1,3 +1,4 @@
+import { reasonOf } from './calls.ts';
 import { atOf, subscriptionSetup } from './setup.ts';
 import type {
   ChangeKind,
@@ -154,14 +155,9 @@ export const remind = [
   ),
 ] as const;
 
-const decide = effect('billing.apply', orderId, ({ order, suspendedAt, observed }) => ({
-  order,
-  reason:
-    suspendedAt === null
-      ? null
-      : observed?.status === 'canceled'
-        ? 'subscription_ended'
-        : 'payment_due',
+const decide = effect('billing.apply', orderId, (context) => ({
+  order: context.order,
+  reason: reasonOf(context),
 }));
 
 /** Containers are stopped and kept from now on. */

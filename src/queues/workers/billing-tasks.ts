@@ -1,6 +1,7 @@
 import type { ActorSystem } from '../../actors/system.ts';
 import type { StripeClient } from '../../clients/stripe/client.ts';
 import { subscriptionOf } from '../../machines/index.ts';
+import { reasonOf } from '../../machines/subscription/calls.ts';
 import type { BillingRuns } from '../../storage/billing-runs.ts';
 import type { Customers } from '../../storage/customers.ts';
 import type { MailOrder } from '../../storage/mail-order.ts';
@@ -111,14 +112,13 @@ function createUntoldSweep(options: BillingTaskOptions) {
         customers.find(userId),
       ]);
       if (!row) return;
-      const { order, suspendedAt, observed } = row.context;
-      const because = observed?.status === 'canceled' ? 'subscription_ended' : 'payment_due';
+      const { order } = row.context;
       // Administrators pay nothing, whatever was decided before they were.
-      const isUsable = suspendedAt === null || customer?.role === 'admin';
-      if (!isUsable && row.status === 'expired') {
+      const reason = customer?.role === 'admin' ? null : reasonOf(row.context);
+      if (reason !== null && row.status === 'expired') {
         await removeExpired(options.actors, instanceId, order);
       }
-      await options.tellDecision(instanceId, { reason: isUsable ? null : because, order });
+      await options.tellDecision(instanceId, { reason, order });
     };
     await inTurn(untold, tell, signal);
   };
