@@ -13,6 +13,8 @@ import { createBillingSchedule } from '../queues/workers/billing-schedule.ts';
 import { createBillingTasks } from '../queues/workers/billing-tasks.ts';
 import type { Sweeps } from '../queues/workers/sweep.ts';
 import { createStripeEventsSweep } from '../queues/workers/take-stripe-events.ts';
+import { createEntitlementSweep } from '../queues/workers/tell-entitlements.ts';
+import { createAudit } from '../storage/audit.ts';
 import { createBillingRuns } from '../storage/billing-runs.ts';
 import { createCustomers } from '../storage/customers.ts';
 import { createInstanceStore } from '../storage/instance-store.ts';
@@ -57,11 +59,14 @@ function compose(
     policy: { graceMs, reminders, keepMs },
   });
   const billed = { stripe, plans, customers, subscriptions, events, runs, actors, enroll };
-  const { tasks, tellUntold } = createBillingTasks({
-    ...{ ...billed, sendMail, now },
-    tellDecision: createDecisions(actors),
+  const tasks = createBillingTasks({
+    ...{ ...billed, sendMail, now, logger },
   });
-  return { ...billed, sendMail, tellUntold, run: createBillingSchedule({ runs, tasks, logger }) };
+  const tellEntitlements = createEntitlementSweep({
+    ...{ customers, subscriptions, actors, tellDecision: createDecisions(actors) },
+  });
+  const run = createBillingSchedule({ runs, tasks, logger });
+  return { ...billed, audit: createAudit(prisma), sendMail, tellEntitlements, run };
 }
 
 /** Nothing is billed, and nobody is limited. */
@@ -110,7 +115,7 @@ export function createBilling(parts: Parts) {
 }
 
 function sweepsOf(
-  { run, tellUntold, ...parts }: ReturnType<typeof compose>,
+  { run, tellEntitlements, ...parts }: ReturnType<typeof compose>,
   reconcileEveryMs: number,
 ): Sweeps {
   const scheduled = (kind: 'reconcile' | 'reminders' | 'expiry', everyMs: number) => ({
@@ -119,7 +124,7 @@ function sweepsOf(
   });
   return {
     stripe_events: { everyMs: EVENTS_SWEEP_MS, run: createStripeEventsSweep(parts) },
-    entitlements: { everyMs: ENTITLEMENTS_SWEEP_MS, run: tellUntold },
+    entitlements: { everyMs: ENTITLEMENTS_SWEEP_MS, run: tellEntitlements },
     billing_reconcile: scheduled('reconcile', reconcileEveryMs),
     billing_reminders: scheduled('reminders', HOUR_MS),
     billing_expiry: scheduled('expiry', HOUR_MS),

@@ -6,6 +6,7 @@ import type { Effect, InstanceContext } from './instance/types.ts';
 import { allowedActions, explain } from './instance/wishes.ts';
 import { isAwaited, isOwed } from './subscription/calls.ts';
 import { subscriptionMachine } from './subscription/machine.ts';
+import { migrations as subscriptionMigrations } from './subscription/migrations.ts';
 import type { SubscriptionContext, SubscriptionEffect } from './subscription/types.ts';
 import {
   allowedActions as allowedChanges,
@@ -28,8 +29,8 @@ export const definitions = {
   },
   subscription: {
     machine: subscriptionMachine,
-    machineVersion: 1,
-    migrations: {},
+    machineVersion: 2,
+    migrations: subscriptionMigrations,
     explain: explainChange,
     allowedActions: allowedChanges,
   },

@@ -29,6 +29,8 @@ export interface StoredAuditEntry {
 
 export interface Audit {
   write(entry: AuditEntry): Promise<void>;
+  /** However often it is written: it is there once for each key. */
+  writeOnce(key: string, entry: AuditEntry): Promise<void>;
   /** The latest first; `after`: the id of the last one of the page before. */
   list(page: {
     readonly limit: number;
@@ -53,6 +55,12 @@ export function createAudit(prisma: PrismaClient): Audit {
     async write(entry) {
       const data = toRow(entry);
       await asking('write an audit entry', async () => prisma.auditEntry.create({ data }));
+    },
+    async writeOnce(key, entry) {
+      const data = [{ ...toRow(entry), key }];
+      await asking('write an audit entry', async () =>
+        prisma.auditEntry.createMany({ data, skipDuplicates: true }),
+      );
     },
     list: ({ limit, after, subjectId, action }) =>
       asking('list audit entries', async () =>

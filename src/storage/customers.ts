@@ -25,7 +25,15 @@ export interface Customers {
   useOf(userId: string): Promise<Use>;
   listInstanceIds(userId: string): Promise<readonly string[]>;
   /** Instances that have not heard of the last decision on them, with whose they are. */
-  listUntold(limit: number): Promise<readonly { instanceId: string; userId: string }[]>;
+  listUntold(page: Page): Promise<readonly { instanceId: string; userId: string }[]>;
+  /** Owners of subscriptions that take them for what they are not, as what they are. */
+  listRoles(page: Page): Promise<readonly { userId: string; role: 'user' | 'admin' }[]>;
+}
+
+interface Page {
+  /** The id of the last one of the page before; empty for the first page. */
+  readonly after: string;
+  readonly limit: number;
 }
 
 const CUSTOMER = `id AS "userId", email, COALESCE(display_name, username) AS name, role,
@@ -41,9 +49,17 @@ const LIST_UNTOLD = `
 SELECT c.id AS "instanceId", s.user_id AS "userId"
 FROM subscription s JOIN container_instance c ON c.customer_id = s.user_id
 WHERE (s.snapshot -> 'context' ->> 'order')::int > 0
-  AND (c.snapshot -> 'context' -> 'entitlement' ->> 'order')::int
+  AND COALESCE((c.snapshot -> 'context' -> 'entitlement' ->> 'order')::int, 0)
     < (s.snapshot -> 'context' ->> 'order')::int
-LIMIT $1`;
+  AND c.id > $1
+ORDER BY c.id LIMIT $2`;
+
+const LIST_ROLES = `
+SELECT u.id AS "userId", u.role
+FROM subscription s JOIN "user" u ON u.id = s.user_id
+WHERE (u.role = 'admin') <> COALESCE((s.snapshot -> 'context' ->> 'isExempt')::boolean, false)
+  AND u.id > $1
+ORDER BY u.id LIMIT $2`;
 
 export function createCustomers(pool: Pool): Customers {
   const query = createQuery(pool);
@@ -75,10 +91,16 @@ export function createCustomers(pool: Pool): Customers {
       const { rows } = await query<{ id: string }>(text, [userId], 'list instances');
       return rows.map(({ id }) => id);
     },
-    async listUntold(limit) {
+    async listRoles({ after, limit }) {
+      const what = 'list roles that subscriptions do not know';
+      return (
+        await query<{ userId: string; role: 'user' | 'admin' }>(LIST_ROLES, [after, limit], what)
+      ).rows;
+    },
+    async listUntold({ after, limit }) {
       const { rows } = await query<{ instanceId: string; userId: string }>(
         LIST_UNTOLD,
-        [limit],
+        [after, limit],
         'list instances that were not told',
       );
       return rows;

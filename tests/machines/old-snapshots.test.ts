@@ -8,24 +8,38 @@ import type { StoredSnapshot } from '../../src/actors/store.ts';
 import { definitions } from '../../src/machines/index.ts';
 
 const FOLDER = 'tests/machines/golden';
-const { machine, machineVersion } = definitions.instance;
-const versions = readdirSync(FOLDER).map((name) => Number(/-v(\d+)\.json$/.exec(name)?.[1]));
+const FEWEST = { instance: 30, subscription: 50 } as const;
+const KINDS = Object.keys(definitions) as (keyof typeof definitions)[];
 
-test('every version of the machine has left its snapshots', () => {
-  expect(versions.sort()).toEqual(Array.from({ length: machineVersion }, (_, index) => index + 1));
-});
-
-test.each(versions)('every snapshot that version %i could store is loaded as it was', (version) => {
-  const text = readFileSync(`${FOLDER}/instance-v${version}.json`, 'utf8');
-  const snapshots = JSON.parse(text) as StoredSnapshot[];
-
-  const lost = snapshots.filter((snapshot) => {
-    const stored = { id: 'x', version: 1, machineVersion: version, snapshot };
-    const { snapshot: current } = migrate(definitions.instance, stored);
-    const restored = restore(machine, current);
-    return JSON.stringify(restored.value) !== JSON.stringify(current.value);
+const files = readdirSync(FOLDER);
+const versionsOf = (kind: string) =>
+  files.flatMap((name) => {
+    const [, of, version] = /^(\w+)-v(\d+)\.json$/.exec(name) ?? [];
+    return of === kind ? [Number(version)] : [];
   });
 
-  expect(lost).toEqual([]);
-  expect(snapshots.length).toBeGreaterThan(30);
+test.each(KINDS)('every version of the machine `%s` has left its snapshots', (kind) => {
+  const { machineVersion } = definitions[kind];
+  const all = Array.from({ length: machineVersion }, (_, index) => index + 1);
+  expect(versionsOf(kind).sort()).toEqual(all);
 });
+
+const stored = KINDS.flatMap((kind) => versionsOf(kind).map((version) => ({ kind, version })));
+
+test.each(stored)(
+  'every snapshot that version $version of `$kind` could store is loaded as it was',
+  ({ kind, version }) => {
+    const text = readFileSync(`${FOLDER}/${kind}-v${version}.json`, 'utf8');
+    const snapshots = JSON.parse(text) as StoredSnapshot[];
+
+    const lost = snapshots.filter((snapshot) => {
+      const row = { id: 'x', version: 1, machineVersion: version, snapshot };
+      const { snapshot: current } = migrate(definitions[kind], row);
+      const restored = restore(definitions[kind].machine, current);
+      return JSON.stringify(restored.value) !== JSON.stringify(current.value);
+    });
+
+    expect(lost).toEqual([]);
+    expect(snapshots.length).toBeGreaterThan(FEWEST[kind]);
+  },
+);

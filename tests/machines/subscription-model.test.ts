@@ -33,6 +33,9 @@ const INVARIANTS: Readonly<Record<string, Invariant>> = {
     s.value.sync === 'pausing' ||
     (s.value.sync === 'reading' &&
       (s.context.isStale || Number(s.context.ops.sync?.id) > s.context.checkAfter)),
+  'INV-53 nothing is about to be deleted of an administrator': (s) =>
+    (s.value.exemption === 'exempt') === s.context.isExempt &&
+    !(s.context.isExempt && s.value.standing === 'expiring'),
   'INV-42 a transient state of a subscription has a deadline': (s) =>
     nodesOf(s)
       .filter(({ tags }) => tags.includes('transient'))

@@ -136,7 +136,10 @@ describe('standing', () => {
     expect(life.kinds()).toEqual(['stripe.read']);
     life.read(observed('canceled'));
     expect(life.state.value.standing).toBe('expired');
-    expect(life.kinds()).toEqual(['billing.expire']);
+    expect(life.effects.splice(0)).toMatchObject([
+      { kind: 'billing.expire', order: 2 },
+      { kind: 'billing.cancel', order: 2, subscriptionId: 'sub_1' },
+    ]);
   });
 
   test('nothing is deleted by the clock alone: what was paid meanwhile, unheard of, is found first', () => {
@@ -165,6 +168,53 @@ describe('standing', () => {
 
     expect(life.state.value.standing).toBe('none');
     expect(life.kinds()).not.toContain('billing.apply');
+  });
+});
+
+describe('an owner who becomes an administrator', () => {
+  test('has what was suspended back, however long nobody pays, and as long as others afterwards', () => {
+    const life = begin();
+    life.see('past_due');
+    life.pass('graceDeadline', 3_000);
+    life.kinds();
+
+    life.send({ type: 'owner.exempted' });
+    expect(life.effects.splice(0)).toMatchObject([
+      { kind: 'billing.apply', reason: null, order: 2 },
+    ]);
+    life.pass('keepDeadline', 10_000);
+    expect(life.state.value).toMatchObject({ standing: 'suspended', exemption: 'exempt' });
+    life.send({ type: 'owner.charged' });
+
+    expect(life.effects.splice(0)).toMatchObject([
+      { kind: 'billing.apply', reason: 'payment_due', order: 3 },
+    ]);
+    expect(life.state.context.keptUntil).toBe(24_000);
+    life.pass('keepDeadline', 10_000);
+    expect(life.state.value.standing).toBe('expiring');
+  });
+
+  test('while it is asked whether to delete keeps everything', () => {
+    const life = begin();
+    life.see('past_due');
+    life.pass('graceDeadline', 3_000);
+    life.pass('keepDeadline', 10_000);
+
+    life.send({ type: 'owner.exempted' });
+    life.read(observed('past_due'));
+
+    expect(life.state.value).toMatchObject({ standing: 'suspended', sync: 'idle' });
+    expect(life.kinds()).not.toContain('billing.expire');
+  });
+
+  test('is told nothing new by being told again', () => {
+    const life = begin();
+    life.send({ type: 'owner.exempted' });
+    const exempted = life.state;
+
+    life.send({ type: 'owner.exempted' });
+
+    expect(life.state).toBe(exempted);
   });
 });
 

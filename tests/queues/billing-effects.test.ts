@@ -113,7 +113,43 @@ describe.each(TWICE)('performed twice, %s, happens once:', (_, twice) => {
     await twice(t.nodes, (node) => node.perform({ ...expiry, userId: ANN }));
 
     for (const vmid of [5_001, 5_002]) expect(await t.told(vmid, 'delete.requested')).toBe(1);
+    expect(await t.rows('SELECT action, detail FROM audit_entry')).toEqual([
+      { action: 'containers.expired', detail: { order: 2, containers: 2 } },
+    ]);
   });
+
+  test('what nobody has paid for ends at Stripe, and is charged for no more', async () => {
+    await using t = await setUpBilling();
+    const customer = await t.subscribe(ANN);
+    t.lab.setCard(customer, 'declining');
+    t.lab.advance(32 * 24 * 3_600_000);
+    const subscriptionId = await t.subscriptionId(ANN);
+    const cancel = { kind: 'billing.cancel', opId: 'order-2', id: `sub-${ANN}` } as const;
+    expect(await t.stripe.client.readSubscription(customer)).toMatchObject({ status: 'past_due' });
+
+    await twice(t.nodes, (node) =>
+      node.perform({ ...cancel, order: 2, userId: ANN, subscriptionId }),
+    );
+
+    expect(await t.stripe.client.readSubscription(customer)).toMatchObject({ status: 'canceled' });
+    expect(await t.rows('SELECT action FROM audit_entry')).toEqual([
+      { action: 'subscription.canceled' },
+    ]);
+  });
+});
+
+test('what was paid at the last moment is not ended at Stripe', async () => {
+  await using t = await setUpBilling();
+  const customer = await t.subscribe(ANN);
+  const subscriptionId = await t.subscriptionId(ANN);
+
+  await t.node.perform({
+    ...{ kind: 'billing.cancel', opId: 'order-2', id: `sub-${ANN}`, order: 2 },
+    ...{ userId: ANN, subscriptionId },
+  });
+
+  expect(await t.stripe.client.readSubscription(customer)).toMatchObject({ status: 'active' });
+  expect(await t.rows('SELECT FROM audit_entry')).toEqual([]);
 });
 
 test('an older decision that arrives after a later one changes nothing', async () => {
@@ -134,7 +170,7 @@ test('an older decision that arrives after a later one changes nothing', async (
   expect(await t.effects()).toEqual([]);
 });
 
-test('an administrator has what was suspended back, and nothing of theirs is deleted', async () => {
+test('nothing is deleted of whoever was made an administrator a moment ago', async () => {
   await using t = await setUpBilling();
   await t.subscribe(ANN);
   await t.instances(ANN, [5_001]);
@@ -145,7 +181,6 @@ test('an administrator has what was suspended back, and nothing of theirs is del
   await t.drain();
   await t.node.perform({ ...expiry, userId: ANN });
 
-  expect(await t.entitlementOf(5_001)).toMatchObject({ order: 1, suspendedAt: null });
   expect(await t.told(5_001, 'delete.requested')).toBe(0);
   expect(await t.rows('SELECT FROM mail')).toEqual([]);
 });

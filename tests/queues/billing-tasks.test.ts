@@ -24,7 +24,10 @@ describe('a comparison with Stripe', () => {
     await t.drain();
 
     expect(run).toMatchObject({
-      ...{ outcome: 'succeeded', result: { asked: 2, failed: 0, found: 0, strangers: 0 } },
+      ...{
+        outcome: 'succeeded',
+        result: { asked: 2, failed: 0, found: 0, strangers: 0, exceeding: 0 },
+      },
     });
     expect(await t.standingOf(ANN)).toBe('canceled');
     expect((await t.contextOf(BEA)).observed).toMatchObject({ pending: { planId: 'small' } });
@@ -42,8 +45,8 @@ describe('a comparison with Stripe', () => {
     await t.drain('%', node);
     const second = await node.run('reconcile', NEVER);
 
-    expect(first?.result).toEqual({ asked: 0, failed: 0, found: 1, strangers: 2 });
-    expect(second?.result).toEqual({ asked: 1, failed: 0, found: 0, strangers: 2 });
+    expect(first?.result).toMatchObject({ asked: 0, failed: 0, found: 1, strangers: 2 });
+    expect(second?.result).toMatchObject({ asked: 1, failed: 0, found: 0, strangers: 2 });
     expect(await t.standingOf(ANN)).toBe('active');
   });
 
@@ -61,6 +64,42 @@ describe('a comparison with Stripe', () => {
 
     expect(run).toMatchObject({ outcome: 'succeeded', result: { asked: 2, failed: 1 } });
     expect(await t.standingOf(BEA)).toBe('canceled');
+  });
+
+  test('ended at the first customer of whom only Stripe knew and who could not be enrolled', async () => {
+    await using t = await setUpBilling();
+    await t.subscribe(ANN);
+    await t.subscribe(BEA);
+    await t.rows(`DELETE FROM subscription_journal`);
+    await t.rows(`DELETE FROM subscription WHERE user_id = $1`, [BEA]);
+    await t.rows(`DELETE FROM subscription WHERE user_id = $1`, [ANN]);
+    await t.rows(`ALTER TABLE subscription ADD CONSTRAINT no_ann CHECK (user_id <> '${ANN}')`);
+    const node = t.nodes[1];
+
+    const run = await node.run('reconcile', NEVER);
+
+    expect(run).toMatchObject({ outcome: 'succeeded', result: { found: 2, failed: 1 } });
+    expect(await t.standingOf(BEA)).not.toBe('missing');
+  });
+
+  test('counts who has more than their plan includes, and who pays twice, as somebody did by hand', async () => {
+    await using t = await setUpBilling();
+    const customer = await t.subscribe(ANN, 'large');
+    await t.instances(ANN, [5_001, 5_002, 5_003]);
+    const subscriptionId = await t.subscriptionId(ANN);
+    await t.stripe.client.upgrade({ subscriptionId, priceId: 'price_small', key: 'by-hand' });
+    await t.stripe.sdk.subscriptions.create({ customer, items: [{ price: 'price_small' }] });
+    await t.node.run('reconcile', NEVER);
+    await t.drain();
+    await t.look(ANN);
+
+    const run = await t.node.run('reconcile', NEVER);
+
+    expect(run?.result).toMatchObject({ asked: 1, exceeding: 1, doubled: 1 });
+    expect((await t.contextOf(ANN)).observed).toMatchObject({ exceedsPlan: true, others: 1 });
+    expect(await t.rows('SELECT action, subject_id AS "subjectId" FROM audit_entry')).toEqual([
+      { action: 'plan.exceeded', subjectId: ANN },
+    ]);
   });
 
   test('runs once at a time', async () => {
@@ -114,6 +153,29 @@ test('the end of a trial is mailed about once, and not too early', async () => {
   ]);
 });
 
+test('a trial that has ended, or whose owner pays nothing, is not mailed about', async () => {
+  await using t = await setUpBilling();
+  const items = [{ price: 'price_small' }];
+  for (const userId of [ANN, BEA]) {
+    await t.addUser(userId);
+    const customer = await t.node.enroll(userId);
+    await t.stripe.sdk.subscriptions.create({ customer, items, trial_period_days: 1 });
+    await t.look(userId);
+  }
+  await t.addUser(BEA, 'admin');
+
+  const due = await t.node.run('reminders', NEVER);
+  await t.rows('DELETE FROM mail');
+  t.lab.advance(2 * DAY_MS);
+  const late = await t.node.run('reminders', NEVER);
+
+  expect([due?.result, late?.result]).toEqual([
+    { trialing: 2, due: 1 },
+    { trialing: 2, due: 0 },
+  ]);
+  expect(await t.rows('SELECT FROM mail')).toEqual([]);
+});
+
 test('events and runs are forgotten after ninety days, but none that nobody has acted on', async () => {
   await using t = await setUpBilling();
   const createdAt = Date.now();
@@ -135,6 +197,32 @@ test('events and runs are forgotten after ninety days, but none that nobody has 
   ]);
 });
 
+describe('a role that changes', () => {
+  test('left what was suspended before off, and what was to be suspended on', async () => {
+    await using t = await setUpBilling();
+    await t.subscribe(ANN);
+    await t.instances(ANN, [5_001]);
+    await t.ends(ANN);
+    await t.drain();
+    await t.addUser(ANN, 'admin');
+
+    await Promise.all(t.nodes.map((node) => node.tellEntitlements(NEVER)));
+    await t.drain();
+
+    expect(await t.entitlementOf(5_001)).toMatchObject({ order: 2, suspendedAt: null });
+    await t.addUser(ANN, 'user');
+    await t.node.tellEntitlements(NEVER);
+    await t.drain();
+    expect(await t.entitlementOf(5_001)).toMatchObject({ order: 3, reason: 'subscription_ended' });
+    await t.node.tellEntitlements(NEVER);
+    expect(await t.told(5_001, 'entitlement.suspended')).toBe(2);
+    const actions = await t.rows('SELECT action FROM audit_entry ORDER BY at, key');
+    expect(actions.map(({ action }) => action)).toEqual([
+      ...['containers.suspended', 'containers.restored', 'containers.suspended'],
+    ]);
+  });
+});
+
 describe('an instance that was made while something was decided about its owner', () => {
   test('is told of it later, once', async () => {
     await using t = await setUpBilling();
@@ -144,8 +232,8 @@ describe('an instance that was made while something was decided about its owner'
     await t.drain();
     await t.instances(ANN, [5_002]);
 
-    await Promise.all(t.nodes.map((node) => node.tellUntold(NEVER)));
-    await t.node.tellUntold(NEVER);
+    await Promise.all(t.nodes.map((node) => node.tellEntitlements(NEVER)));
+    await t.node.tellEntitlements(NEVER);
 
     expect(await t.entitlementOf(5_002)).toMatchObject({
       ...{ order: 1, reason: 'subscription_ended', suspendedAt: expect.any(Number) },
@@ -155,20 +243,7 @@ describe('an instance that was made while something was decided about its owner'
     }
   });
 
-  test('was suspended although its owner is an administrator by now', async () => {
-    await using t = await setUpBilling();
-    await t.subscribe(ANN);
-    await t.ends(ANN);
-    await t.drain();
-    await t.addUser(ANN, 'admin');
-    await t.instances(ANN, [5_001]);
-
-    await t.node.tellUntold(NEVER);
-
-    expect(await t.entitlementOf(5_001)).toMatchObject({ order: 1, suspendedAt: null });
-  });
-
-  test('was kept for ever when the others were deleted', async () => {
+  test('was deleted by the next sweep, made by an administrator for whoever had not paid', async () => {
     await using t = await setUpBilling();
     await t.subscribe(ANN);
     await t.ends(ANN);
@@ -176,9 +251,10 @@ describe('an instance that was made while something was decided about its owner'
     await t.rows(EXPIRED, [ANN]);
     await t.instances(ANN, [5_001]);
 
-    await Promise.all(t.nodes.map((node) => node.tellUntold(NEVER)));
+    await Promise.all(t.nodes.map((node) => node.tellEntitlements(NEVER)));
 
-    expect(await t.told(5_001, 'delete.requested')).toBe(1);
+    expect(await t.told(5_001, 'delete.requested')).toBe(0);
+    expect(await t.entitlementOf(5_001)).toMatchObject({ reason: 'subscription_ended' });
   });
 
   test('kept others from being told that came after it', async () => {
@@ -190,7 +266,7 @@ describe('an instance that was made while something was decided about its owner'
     const { machineVersion } = definitions.instance;
     await t.belongTo('container_instance', idOf(5_001), machineVersion + 1);
 
-    await expect(t.node.tellUntold(NEVER)).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(t.node.tellEntitlements(NEVER)).rejects.toMatchObject({ code: 'unavailable' });
 
     expect(await t.entitlementOf(5_002)).toMatchObject({ order: 1 });
   });

@@ -14,7 +14,9 @@ import { createBillingSchedule } from '../../src/queues/workers/billing-schedule
 import { createBillingTasks } from '../../src/queues/workers/billing-tasks.ts';
 import { createEffectProcessor } from '../../src/queues/workers/perform-effects.ts';
 import { createStripeEventsSweep } from '../../src/queues/workers/take-stripe-events.ts';
+import { createEntitlementSweep } from '../../src/queues/workers/tell-entitlements.ts';
 import { createActorStore } from '../../src/storage/actor-store.ts';
+import { createAudit } from '../../src/storage/audit.ts';
 import { createBillingRuns } from '../../src/storage/billing-runs.ts';
 import { createCustomers } from '../../src/storage/customers.ts';
 import { openDatabase } from '../../src/storage/database.ts';
@@ -61,9 +63,14 @@ function createNode(database: TestDatabase, stripe: StripeWorld, opened: AsyncDi
   const enroll = createEnrollment({ ...parts, policy: POLICY, now: Date.now });
   const sendMail = async (mail: Parameters<typeof mails.queue>[0]) =>
     void (await mails.queue(mail));
-  const performers: SubscriptionPerformers = createBillingPerformers({ ...parts, sendMail });
-  const { tasks, tellUntold } = createBillingTasks({
-    ...{ ...parts, enroll, sendMail, now: stripe.lab.now },
+  const performers: SubscriptionPerformers = createBillingPerformers({
+    ...{ ...parts, audit: createAudit(prisma), sendMail },
+  });
+  const tasks = createBillingTasks({
+    ...{ ...parts, enroll, sendMail, now: stripe.lab.now, logger },
+  });
+  const tellEntitlements = createEntitlementSweep({
+    ...parts,
     tellDecision: createDecisions(actors),
   });
   const process = createEffectProcessor({
@@ -71,7 +78,7 @@ function createNode(database: TestDatabase, stripe: StripeWorld, opened: AsyncDi
     performers: { ...performersOf({}), ...performers },
   });
   return {
-    ...{ ...parts, enroll, tellUntold },
+    ...{ ...parts, enroll, tellEntitlements },
     run: createBillingSchedule({ runs, tasks, logger }),
     takeEvents: createStripeEventsSweep(parts),
     perform: (effect: SubscriptionEffect) =>

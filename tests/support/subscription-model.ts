@@ -56,6 +56,8 @@ export function subscriptionEvents(snapshot: SubscriptionSnapshot) {
     .map((type) => ({ type, at: 2 }));
   return [
     { type: 'stripe.changed', why: 'webhook', at: 2 },
+    { type: 'owner.exempted', at: 2 },
+    { type: 'owner.charged', at: 2 },
     { type: 'upgrade.requested', planId: 'large', priceId: 'price_large', ...wish },
     { type: 'downgrade.requested', planId: null, priceId: null, ...wish },
     { type: 'keep.requested', ...wish },

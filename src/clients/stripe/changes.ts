@@ -8,6 +8,7 @@ import type Stripe from 'stripe';
 
 import { stripeError } from './failure.ts';
 import {
+  isOver,
   itemOf,
   observe,
   readSchedule,
@@ -16,6 +17,8 @@ import {
   type Subscription,
   scheduleOf,
 } from './observe.ts';
+
+const PAID = ['active', 'trialing'];
 
 /** One call of the SDK, whose failures are ours. */
 export type Ask = <T>(what: string, call: (stripe: Stripe) => Promise<T>) => Promise<T>;
@@ -34,6 +37,8 @@ export interface SubscriptionChanges {
   }): Promise<void>;
   /** Goes on as it is; nothing pending is no error. */
   cancelPending(change: { subscriptionId: string; key: string }): Promise<void>;
+  /** At once, without another invoice. What is paid for after all goes on: false. */
+  cancelUnpaid(change: { subscriptionId: string; key: string }): Promise<boolean>;
 }
 
 /** Within the 255 characters that Stripe allows, as long as `key` is shorter than 200. */
@@ -43,7 +48,7 @@ export function keyOf(key: string, step: string, says: object): string {
 }
 
 export function createChanges(ask: Ask): SubscriptionChanges {
-  const { read, update, release, openSchedule, setPhases } = createSteps(ask);
+  const { read, update, release, cancel, openSchedule, setPhases } = createSteps(ask);
 
   async function schedulePrice(one: Subscription, priceId: string, key: string): Promise<void> {
     const known = scheduleOf(one);
@@ -85,6 +90,19 @@ export function createChanges(ask: Ask): SubscriptionChanges {
     async cancelPending({ subscriptionId, key }) {
       await cancelPending(await read(subscriptionId), key);
     },
+    async cancelUnpaid({ subscriptionId, key }) {
+      const one = await read(subscriptionId);
+      if (isOver(one)) return true;
+      if (PAID.includes(one.status)) return false;
+      await release(one, key);
+      try {
+        await cancel(subscriptionId, key);
+      } catch (error) {
+        // Somebody was faster: what has ended cannot be ended again.
+        if (!isOver(await read(subscriptionId))) throw error;
+      }
+      return true;
+    },
   };
 }
 
@@ -109,6 +127,13 @@ function createSteps(ask: Ask) {
       const options = { idempotencyKey: keyOf(key, `release/${id}`, {}) };
       await ask(`subscriptionSchedules.release ${id}`, (stripe) =>
         stripe.subscriptionSchedules.release(id, {}, options),
+      );
+    },
+    async cancel(id: string, key: string): Promise<void> {
+      const says = { invoice_now: false, prorate: false };
+      const options = { idempotencyKey: keyOf(key, `cancel/${id}`, says) };
+      await ask(`subscriptions.cancel ${id}`, (stripe) =>
+        stripe.subscriptions.cancel(id, says, options),
       );
     },
     async openSchedule({ id }: Subscription, key: string): Promise<Schedule> {

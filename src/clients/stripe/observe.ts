@@ -16,6 +16,8 @@ export interface ObservedSubscription {
   readonly trialEnd: number | null;
   /** What happens at the end of the period. `priceId` null: it ends. */
   readonly pending: { readonly priceId: string | null; readonly at: number } | null;
+  /** How many live beside it, which only somebody at Stripe can have made. */
+  readonly others?: number;
 }
 
 /** By its name, or the thing itself. */
@@ -131,13 +133,17 @@ function pendingOf(one: Subscription): ObservedSubscription['pending'] {
 }
 
 const OVER = ['canceled', 'incomplete_expired'];
-const isOver = ({ status }: Subscription): boolean => OVER.includes(status);
+export const isOver = ({ status }: Subscription): boolean => OVER.includes(status);
+
+/** Lives, and is or was paid for. */
+export const isLiving = (one: Subscription): boolean => rankOf(one) === 2;
+
+function rankOf(one: Subscription): number {
+  if (isOver(one)) return 0;
+  return one.status === 'incomplete' ? 1 : 2;
+}
 
 /** The one that counts: what lives before what was never paid before what is over, then the latest. */
 export function chooseSubscription(all: readonly Subscription[]): Subscription | undefined {
-  const rankOf = (one: Subscription): number => {
-    if (isOver(one)) return 0;
-    return one.status === 'incomplete' ? 1 : 2;
-  };
   return all.toSorted((a, b) => rankOf(b) - rankOf(a) || b.created - a.created)[0];
 }

@@ -3,6 +3,7 @@ import type Stripe from 'stripe';
 import type { Ask } from './changes.ts';
 import {
   chooseSubscription,
+  isLiving,
   type ObservedSubscription,
   observe,
   readListed,
@@ -45,7 +46,9 @@ export function createReads(
         (one) => readSubscription(what, one),
       );
       const chosen = chooseSubscription(found);
-      return chosen ? observe(chosen) : null;
+      if (!chosen) return null;
+      const others = found.filter((one) => one !== chosen && isLiving(one)).length;
+      return { ...observe(chosen), ...(others > 0 && { others }) };
     },
     async *listCustomersWithSubscriptions(signal) {
       const what = 'subscriptions.list';

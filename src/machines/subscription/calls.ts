@@ -14,6 +14,7 @@ export function isAwaited(context: SubscriptionContext, effect: SubscriptionEffe
       return true;
     case 'billing.apply':
     case 'billing.expire':
+    case 'billing.cancel':
       return context.order === effect.order;
   }
 }
@@ -25,7 +26,8 @@ export const isOwed = ({ kind }: SubscriptionEffect): boolean => kind.startsWith
 export const reasonOf = ({
   suspendedAt,
   observed,
-}: Pick<SubscriptionContext, 'suspendedAt' | 'observed'>): string | null => {
-  if (suspendedAt === null) return null;
+  isExempt,
+}: Pick<SubscriptionContext, 'suspendedAt' | 'observed' | 'isExempt'>): string | null => {
+  if (suspendedAt === null || isExempt) return null;
   return observed?.status === 'canceled' ? 'subscription_ended' : 'payment_due';
 };

@@ -1,4 +1,5 @@
 import { change } from './regions/change.ts';
+import { exemption } from './regions/exemption.ts';
 import { reminders } from './regions/reminders.ts';
 import { standing } from './regions/standing.ts';
 import { sync } from './regions/sync.ts';
@@ -26,8 +27,9 @@ export const subscriptionMachine = subscriptionSetup.createMachine({
     keptUntil: null,
     checkAfter: 0,
     order: 0,
+    isExempt: false,
   }),
-  states: { standing, sync, change, reminders },
+  states: { standing, sync, change, reminders, exemption },
   // An endless chain of `always` is a bug of ours: it must end as an error, not as a hang.
   options: { maxIterations: 100 },
 });

@@ -77,6 +77,9 @@ export const subscriptionSetup = setup({
       event.retryable &&
       context.attempts.change < CHANGE_ATTEMPTS_MAX &&
       event.opId === context.ops.change?.id,
+    /** While nobody has to pay, nothing is deleted for want of it. */
+    mayExpire: ({ context }) => !context.isExempt,
+    isEnded: ({ context }) => context.observed?.status === 'canceled',
     isPaidFor: or([stateIn({ standing: 'active' }), stateIn({ standing: 'trialing' })]),
     isAnotherPlan: ({ context, event }) =>
       (event.type === 'upgrade.requested' || event.type === 'downgrade.requested') &&

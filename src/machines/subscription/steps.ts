@@ -160,6 +160,17 @@ const decide = effect('billing.apply', orderId, (context) => ({
   reason: reasonOf(context),
 }));
 
+/** The owner pays from now on, or does not any more: what was decided on containers may not do. */
+export const decideAnew = (isExempt: boolean) => [
+  subscriptionSetup.assign({ isExempt, order: ({ context }) => context.order + 1 }),
+  decide,
+];
+
+/** Whoever does not have to pay, or has to again, has as long for it as everybody. */
+export const keepAnew = subscriptionSetup.assign({
+  keptUntil: ({ context, event }) => atOf(event) + context.policy.keepMs,
+});
+
 /** Containers are stopped and kept from now on. */
 export const suspend = [
   subscriptionSetup.assign({
@@ -210,4 +221,8 @@ export const checkOnce = subscriptionSetup.assign({
 export const expire = [
   subscriptionSetup.assign({ order: ({ context }) => context.order + 1 }),
   effect('billing.expire', orderId, ({ order }) => ({ order })),
+  effect('billing.cancel', orderId, ({ order, observed }) => ({
+    order,
+    subscriptionId: observed?.subscriptionId ?? null,
+  })),
 ] as const;

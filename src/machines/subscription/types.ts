@@ -12,6 +12,10 @@ export interface Observed {
   readonly planId: string | null;
   /** It has ended, and what is in use is within what whoever pays nothing may have. */
   readonly fitsDefault?: boolean;
+  /** More is in use than the plan includes: it was changed somewhere else. */
+  readonly exceedsPlan?: boolean;
+  /** Subscriptions beside this one that are charged for, too: made by hand. */
+  readonly others?: number;
   readonly periodEnd: number;
   readonly trialEnd: number | null;
   /** What happens at the end of the period. `planId` null: it ends. */
@@ -88,6 +92,8 @@ export interface SubscriptionContext extends Omit<SubscriptionInput, 'at'> {
   readonly checkAfter: number;
   /** Counts what was decided on containers: a later decision wins wherever they cross. */
   readonly order: number;
+  /** An administrator pays nothing. */
+  readonly isExempt: boolean;
 }
 
 interface ChangeWish {
@@ -111,6 +117,9 @@ type Fact =
       readonly message: string;
       readonly retryable: boolean;
     }
+  /** The owner has become an administrator, or is none any more. */
+  | { readonly type: 'owner.exempted' }
+  | { readonly type: 'owner.charged' }
   /** What nobody waits for has been done. */
   | { readonly type: 'effect.done'; readonly opId: string }
   | ({
@@ -152,6 +161,12 @@ export type SubscriptionEffect = {
   /** Containers of the customer are suspended, or, with null, restored. */
   | { readonly kind: 'billing.apply'; readonly reason: string | null; readonly order: number }
   | { readonly kind: 'billing.expire'; readonly order: number }
+  /** At Stripe, so that nothing is charged for what does not exist. */
+  | {
+      readonly kind: 'billing.cancel';
+      readonly subscriptionId: string | null;
+      readonly order: number;
+    }
 );
 
 export type BillingMail =

@@ -3,6 +3,7 @@ import type { StripeClient } from '../../clients/stripe/client.ts';
 import type { ObservedSubscription } from '../../clients/stripe/observe.ts';
 import { NotFoundError } from '../../errors.ts';
 import type { Observed, SubscriptionEffect } from '../../machines/subscription/types.ts';
+import type { Audit, AuditEntry } from '../../storage/audit.ts';
 import type { Customers, Use } from '../../storage/customers.ts';
 import type { MailContent, MailOrder } from '../../storage/mail-order.ts';
 import type { Plan, Plans } from '../../storage/plans.ts';
@@ -12,24 +13,27 @@ import type { SubscriptionPerformers } from './performer.ts';
 export interface BillingOptions {
   readonly stripe: Pick<
     StripeClient,
-    'readSubscription' | 'upgrade' | 'scheduleDowngrade' | 'cancelPending'
+    'readSubscription' | 'upgrade' | 'scheduleDowngrade' | 'cancelPending' | 'cancelUnpaid'
   >;
   readonly plans: Pick<Plans, 'list'>;
   readonly customers: Pick<Customers, 'find' | 'listInstanceIds' | 'useOf'>;
   readonly actors: Pick<ActorSystem, 'ask' | 'tell'>;
+  readonly audit: Pick<Audit, 'writeOnce'>;
   /** Once for each key. */
   readonly sendMail: (order: MailOrder) => Promise<void>;
 }
 
 /** How what subscriptions ask for is performed. Each may be performed twice and happens once. */
 export function createBillingPerformers(options: BillingOptions): SubscriptionPerformers {
-  const { stripe, plans, customers, actors, sendMail } = options;
+  const { stripe, plans, customers, actors, audit, sendMail } = options;
   const tell = createDecisions(actors);
+  const note = createNotes(audit);
   const done = ({ opId }: { readonly opId: string }) => ({ type: 'effect.done', opId }) as const;
   return {
     async 'stripe.read'({ opId, customerId, userId }, { signal }) {
       const found = await stripe.readSubscription(customerId, signal);
       const observed = found && translate(found, await plans.list(), await customers.useOf(userId));
+      if (observed?.exceedsPlan) await note.exceeded(userId, observed);
       return { type: 'subscription.observed', opId, observed };
     },
     async 'stripe.change'({ opId, subscriptionId, change, priceId, key }) {
@@ -47,22 +51,49 @@ export function createBillingPerformers(options: BillingOptions): SubscriptionPe
       return done(effect);
     },
     async 'billing.apply'(effect, { signal }) {
-      const { userId, order } = effect;
-      const customer = await customers.find(userId);
-      // Whoever was made an administrator meanwhile pays nothing.
-      const reason = customer?.role === 'admin' ? null : effect.reason;
+      const { userId, order, reason } = effect;
       const ids = await customers.listInstanceIds(userId);
       await inTurn(ids, (id) => tell(id, { reason, order }), signal);
+      const action = reason === null ? 'containers.restored' : 'containers.suspended';
+      await note.decided(effect, { action, reason, containers: ids.length });
       return done(effect);
     },
     async 'billing.expire'(effect, { signal }) {
       const { userId, order } = effect;
       const customer = await customers.find(userId);
+      // Made an administrator a moment ago; a deletion cannot be taken back.
       if (customer?.role === 'admin') return done(effect);
       const ids = await customers.listInstanceIds(userId);
       await inTurn(ids, (id) => removeExpired(actors, id, order), signal);
+      await note.decided(effect, { action: 'containers.expired', containers: ids.length });
       return done(effect);
     },
+    async 'billing.cancel'(effect) {
+      const { id, order, subscriptionId } = effect;
+      if (subscriptionId === null) return done(effect);
+      const isOver = await stripe.cancelUnpaid({ subscriptionId, key: `cancel/${id}/${order}` });
+      if (isOver) await note.decided(effect, { action: 'subscription.canceled', subscriptionId });
+      return done(effect);
+    },
+  };
+}
+
+/** What happens to containers and money by itself is in the audit, once, as what people do is. */
+function createNotes(audit: BillingOptions['audit']) {
+  const entry = (userId: string, action: string, detail: AuditEntry['detail']) => ({
+    ...{ actorId: null, subjectId: userId, action, outcome: 'done' as const, ip: null, detail },
+  });
+  return {
+    decided: (
+      { id, userId, order }: SubscriptionEffect & { readonly order: number },
+      { action, ...detail }: AuditEntry['detail'] & { readonly action: string },
+    ): Promise<void> =>
+      audit.writeOnce(`${action}/${id}/${order}`, entry(userId, action, { order, ...detail })),
+    exceeded: (userId: string, { subscriptionId, planId, periodEnd }: Observed): Promise<void> =>
+      audit.writeOnce(
+        `plan.exceeded/${subscriptionId}/${planId}/${periodEnd}`,
+        entry(userId, 'plan.exceeded', { planId }),
+      ),
   };
 }
 
@@ -113,7 +144,7 @@ export async function removeExpired(
   }
 }
 
-/** From prices to plans, with whether what has ended may go on for nothing. */
+/** From prices to plans, with whether what is in use is within them. */
 function translate(
   { priceId, pending, ...rest }: ObservedSubscription,
   plans: readonly Plan[],
@@ -121,12 +152,15 @@ function translate(
 ): Observed {
   const planOf = (price: string | null) =>
     (price !== null && plans.find(({ stripePriceId }) => stripePriceId === price)?.id) || null;
-  const free = plans.find(({ isDefault }) => isDefault);
-  const fits = free && used.slots <= free.slots && used.memoryMiB <= free.memoryMiB;
+  const planId = planOf(priceId);
+  const isOver = rest.status === 'canceled';
+  const counts = plans.find(({ id, isDefault }) => (isOver ? isDefault : id === planId));
+  const fits = counts && used.slots <= counts.slots && used.memoryMiB <= counts.memoryMiB;
   return {
     ...rest,
-    planId: planOf(priceId),
+    planId,
     pending: pending && { planId: planOf(pending.priceId), at: pending.at },
-    ...(rest.status === 'canceled' && fits && { fitsDefault: true }),
+    ...(isOver && fits && { fitsDefault: true }),
+    ...(!isOver && counts && !fits && { exceedsPlan: true }),
   };
 }

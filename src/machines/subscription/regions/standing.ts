@@ -3,6 +3,7 @@ import {
   checkOnce,
   expire,
   fallDue,
+  keepAnew,
   rememberObserved,
   restore,
   settle,
@@ -46,6 +47,12 @@ const paid = [
     actions: [rememberObserved, settle, ...restore],
   },
 ];
+/** Blocked as before, with a time that begins anew. */
+const again = { reenter: true, actions: keepAnew } as const;
+const blocked = [
+  { guard: 'isEnded', target: '#subscription.standing.canceled', ...again },
+  { target: '#subscription.standing.suspended', ...again },
+] as const;
 const fromBlocked = (...more: { guard: ReturnType<typeof seen>; target: string }[]) => [
   ...paid,
   ...more.map((one) => ({ ...one, actions: rememberObserved })),
@@ -90,14 +97,15 @@ export const standing = subscriptionSetup.createStateConfig({
           guard: seen('canceled'),
           target: '#subscription.standing.canceled',
         }),
+        'owner.charged': blocked,
       },
-      after: { keepDeadline: 'expiring' },
+      after: { keepDeadline: { guard: 'mayExpire', target: 'expiring' } },
     },
     canceled: {
       description: 'It has ended: containers are stopped and kept',
       tags: 'transient',
-      on: { 'subscription.observed': fromBlocked() },
-      after: { keepDeadline: 'expiring' },
+      on: { 'subscription.observed': fromBlocked(), 'owner.charged': blocked },
+      after: { keepDeadline: { guard: 'mayExpire', target: 'expiring' } },
     },
     expiring: {
       description: 'Kept long enough: Stripe is asked once more whether nobody has paid',
@@ -112,12 +120,13 @@ export const standing = subscriptionSetup.createStateConfig({
           },
           STAYS,
         ],
+        'owner.exempted': blocked,
       },
     },
     expired: {
-      description: 'Nobody has paid: containers are deleted',
+      description: 'Nobody has paid: containers are deleted, and Stripe charges no more',
       entry: expire,
-      on: { 'subscription.observed': fromBlocked() },
+      on: { 'subscription.observed': fromBlocked(), 'owner.charged': blocked },
     },
   },
 });

@@ -326,7 +326,8 @@ export const AuditEntryScalarFieldEnum = {
   action: 'action',
   outcome: 'outcome',
   ip: 'ip',
-  detail: 'detail'
+  detail: 'detail',
+  key: 'key'
 } as const
 
 export type AuditEntryScalarFieldEnum = (typeof AuditEntryScalarFieldEnum)[keyof typeof AuditEntryScalarFieldEnum]

@@ -32,6 +32,7 @@ export type AuditEntryMinAggregateOutputType = {
   action: string | null
   outcome: string | null
   ip: string | null
+  key: string | null
 }
 
 export type AuditEntryMaxAggregateOutputType = {
@@ -42,6 +43,7 @@ export type AuditEntryMaxAggregateOutputType = {
   action: string | null
   outcome: string | null
   ip: string | null
+  key: string | null
 }
 
 export type AuditEntryCountAggregateOutputType = {
@@ -53,6 +55,7 @@ export type AuditEntryCountAggregateOutputType = {
   outcome: number
   ip: number
   detail: number
+  key: number
   _all: number
 }
 
@@ -65,6 +68,7 @@ export type AuditEntryMinAggregateInputType = {
   action?: true
   outcome?: true
   ip?: true
+  key?: true
 }
 
 export type AuditEntryMaxAggregateInputType = {
@@ -75,6 +79,7 @@ export type AuditEntryMaxAggregateInputType = {
   action?: true
   outcome?: true
   ip?: true
+  key?: true
 }
 
 export type AuditEntryCountAggregateInputType = {
@@ -86,6 +91,7 @@ export type AuditEntryCountAggregateInputType = {
   outcome?: true
   ip?: true
   detail?: true
+  key?: true
   _all?: true
 }
 
@@ -170,6 +176,7 @@ export type AuditEntryGroupByOutputType = {
   outcome: string
   ip: string | null
   detail: runtime.JsonValue
+  key: string | null
   _count: AuditEntryCountAggregateOutputType | null
   _min: AuditEntryMinAggregateOutputType | null
   _max: AuditEntryMaxAggregateOutputType | null
@@ -202,6 +209,7 @@ export type AuditEntryWhereInput = {
   outcome?: Prisma.StringFilter<"AuditEntry"> | string
   ip?: Prisma.StringNullableFilter<"AuditEntry"> | string | null
   detail?: Prisma.JsonFilter<"AuditEntry">
+  key?: Prisma.StringNullableFilter<"AuditEntry"> | string | null
 }
 
 export type AuditEntryOrderByWithRelationInput = {
@@ -213,10 +221,12 @@ export type AuditEntryOrderByWithRelationInput = {
   outcome?: Prisma.SortOrder
   ip?: Prisma.SortOrderInput | Prisma.SortOrder
   detail?: Prisma.SortOrder
+  key?: Prisma.SortOrderInput | Prisma.SortOrder
 }
 
 export type AuditEntryWhereUniqueInput = Prisma.AtLeast<{
   id?: string
+  key?: string
   AND?: Prisma.AuditEntryWhereInput | Prisma.AuditEntryWhereInput[]
   OR?: Prisma.AuditEntryWhereInput[]
   NOT?: Prisma.AuditEntryWhereInput | Prisma.AuditEntryWhereInput[]
@@ -227,7 +237,7 @@ export type AuditEntryWhereUniqueInput = Prisma.AtLeast<{
   outcome?: Prisma.StringFilter<"AuditEntry"> | string
   ip?: Prisma.StringNullableFilter<"AuditEntry"> | string | null
   detail?: Prisma.JsonFilter<"AuditEntry">
-}, "id">
+}, "id" | "key">
 
 export type AuditEntryOrderByWithAggregationInput = {
   id?: Prisma.SortOrder
@@ -238,6 +248,7 @@ export type AuditEntryOrderByWithAggregationInput = {
   outcome?: Prisma.SortOrder
   ip?: Prisma.SortOrderInput | Prisma.SortOrder
   detail?: Prisma.SortOrder
+  key?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.AuditEntryCountOrderByAggregateInput
   _max?: Prisma.AuditEntryMaxOrderByAggregateInput
   _min?: Prisma.AuditEntryMinOrderByAggregateInput
@@ -255,6 +266,7 @@ export type AuditEntryScalarWhereWithAggregatesInput = {
   outcome?: Prisma.StringWithAggregatesFilter<"AuditEntry"> | string
   ip?: Prisma.StringNullableWithAggregatesFilter<"AuditEntry"> | string | null
   detail?: Prisma.JsonWithAggregatesFilter<"AuditEntry">
+  key?: Prisma.StringNullableWithAggregatesFilter<"AuditEntry"> | string | null
 }
 
 export type AuditEntryCreateInput = {
@@ -266,6 +278,7 @@ export type AuditEntryCreateInput = {
   outcome: string
   ip?: string | null
   detail: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  key?: string | null
 }
 
 export type AuditEntryUncheckedCreateInput = {
@@ -277,6 +290,7 @@ export type AuditEntryUncheckedCreateInput = {
   outcome: string
   ip?: string | null
   detail: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  key?: string | null
 }
 
 export type AuditEntryUpdateInput = {
@@ -288,6 +302,7 @@ export type AuditEntryUpdateInput = {
   outcome?: Prisma.StringFieldUpdateOperationsInput | string
   ip?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   detail?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  key?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type AuditEntryUncheckedUpdateInput = {
@@ -299,6 +314,7 @@ export type AuditEntryUncheckedUpdateInput = {
   outcome?: Prisma.StringFieldUpdateOperationsInput | string
   ip?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   detail?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  key?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type AuditEntryCreateManyInput = {
@@ -310,6 +326,7 @@ export type AuditEntryCreateManyInput = {
   outcome: string
   ip?: string | null
   detail: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  key?: string | null
 }
 
 export type AuditEntryUpdateManyMutationInput = {
@@ -321,6 +338,7 @@ export type AuditEntryUpdateManyMutationInput = {
   outcome?: Prisma.StringFieldUpdateOperationsInput | string
   ip?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   detail?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  key?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type AuditEntryUncheckedUpdateManyInput = {
@@ -332,6 +350,7 @@ export type AuditEntryUncheckedUpdateManyInput = {
   outcome?: Prisma.StringFieldUpdateOperationsInput | string
   ip?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   detail?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  key?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type AuditEntryCountOrderByAggregateInput = {
@@ -343,6 +362,7 @@ export type AuditEntryCountOrderByAggregateInput = {
   outcome?: Prisma.SortOrder
   ip?: Prisma.SortOrder
   detail?: Prisma.SortOrder
+  key?: Prisma.SortOrder
 }
 
 export type AuditEntryMaxOrderByAggregateInput = {
@@ -353,6 +373,7 @@ export type AuditEntryMaxOrderByAggregateInput = {
   action?: Prisma.SortOrder
   outcome?: Prisma.SortOrder
   ip?: Prisma.SortOrder
+  key?: Prisma.SortOrder
 }
 
 export type AuditEntryMinOrderByAggregateInput = {
@@ -363,6 +384,7 @@ export type AuditEntryMinOrderByAggregateInput = {
   action?: Prisma.SortOrder
   outcome?: Prisma.SortOrder
   ip?: Prisma.SortOrder
+  key?: Prisma.SortOrder
 }
 
 
@@ -376,6 +398,7 @@ export type AuditEntrySelect<ExtArgs extends runtime.Types.Extensions.InternalAr
   outcome?: boolean
   ip?: boolean
   detail?: boolean
+  key?: boolean
 }, ExtArgs["result"]["auditEntry"]>
 
 export type AuditEntrySelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -387,6 +410,7 @@ export type AuditEntrySelectCreateManyAndReturn<ExtArgs extends runtime.Types.Ex
   outcome?: boolean
   ip?: boolean
   detail?: boolean
+  key?: boolean
 }, ExtArgs["result"]["auditEntry"]>
 
 export type AuditEntrySelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -398,6 +422,7 @@ export type AuditEntrySelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Ex
   outcome?: boolean
   ip?: boolean
   detail?: boolean
+  key?: boolean
 }, ExtArgs["result"]["auditEntry"]>
 
 export type AuditEntrySelectScalar = {
@@ -409,9 +434,10 @@ export type AuditEntrySelectScalar = {
   outcome?: boolean
   ip?: boolean
   detail?: boolean
+  key?: boolean
 }
 
-export type AuditEntryOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "at" | "actorId" | "subjectId" | "action" | "outcome" | "ip" | "detail", ExtArgs["result"]["auditEntry"]>
+export type AuditEntryOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "at" | "actorId" | "subjectId" | "action" | "outcome" | "ip" | "detail" | "key", ExtArgs["result"]["auditEntry"]>
 
 export type $AuditEntryPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "AuditEntry"
@@ -431,6 +457,10 @@ export type $AuditEntryPayload<ExtArgs extends runtime.Types.Extensions.Internal
     outcome: string
     ip: string | null
     detail: runtime.JsonValue
+    /**
+     * What may be written twice is there once under this.
+     */
+    key: string | null
   }, ExtArgs["result"]["auditEntry"]>
   composites: {}
 }
@@ -862,6 +892,7 @@ export interface AuditEntryFieldRefs {
   readonly outcome: Prisma.FieldRef<"AuditEntry", 'String'>
   readonly ip: Prisma.FieldRef<"AuditEntry", 'String'>
   readonly detail: Prisma.FieldRef<"AuditEntry", 'Json'>
+  readonly key: Prisma.FieldRef<"AuditEntry", 'String'>
 }
     
 
