@@ -110,10 +110,12 @@ const configuration = ENVIRONMENT.check((context) => {
   },
   limits: {
     signIns: env.SIGN_IN_ATTEMPTS_MAX,
+    sessions: env.SESSIONS_OPENED_MAX,
     resets: env.ACCOUNT_MAILS_MAX,
     support: env.ACCOUNT_MAILS_MAX,
     registrations: env.REGISTRATIONS_MAX,
   },
+  retention: { audit: env.AUDIT_KEEP_DAYS, mails: env.MAIL_KEEP_DAYS },
   mail: mailOf(env),
   billing: billingOf(env),
   events: { behindMax: env.EVENTS_BEHIND_MAX },
@@ -146,6 +148,7 @@ function mailOf(env: Environment) {
       env.RESEND_API_KEY === undefined
         ? undefined
         : { baseUrl: new URL(env.RESEND_URL), apiKey: env.RESEND_API_KEY },
+    resendWebhookSecret: env.RESEND_WEBHOOK_SECRET,
     toConsole: env.MAIL_TO_CONSOLE,
   };
 }

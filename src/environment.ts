@@ -129,10 +129,17 @@ export const ENVIRONMENT = z.object({
   REFRESH_TOKEN_TTL_S: positive.default(2_592_000).describe('Life of a sign-in that is not used'),
   IDE_TOKEN_TTL_S: positive.default(300).describe('Life of a token that opens an IDE'),
   PASSWORD_RESET_TTL_S: positive.default(3_600).describe('Life of a link that sets a password'),
+  AUDIT_KEEP_DAYS: positive.default(400).describe('How long the audit is kept'),
+  MAIL_KEEP_DAYS: positive.default(90).describe('How long it can be seen what became of a mail'),
   SIGN_IN_ATTEMPTS_MAX: positive
     .default(10)
     .describe(
       'Failed sign-ins of one account in a quarter of an hour; ten times that of an address',
+    ),
+  SESSIONS_OPENED_MAX: positive
+    .default(300)
+    .describe(
+      'Sign-ins and refreshes of one account in a quarter of an hour; ten times that of one caller',
     ),
   ACCOUNT_MAILS_MAX: positive
     .default(5)
@@ -156,6 +163,11 @@ export const ENVIRONMENT = z.object({
   SMTP_CA_FILE: z.string().optional().describe('PEM file of the authority to trust'),
   RESEND_URL: url.default('https://api.resend.com').describe('Mail by HTTP (Resend)'),
   RESEND_API_KEY: z.string().optional().describe('Its key; it is used if the mail server fails'),
+  RESEND_WEBHOOK_SECRET: z
+    .string()
+    .regex(/^whsec_[A-Za-z0-9+/]+=*$/, 'expected whsec_ and base64')
+    .optional()
+    .describe('Signs what it tells us of mails that came back'),
   MAIL_TO_CONSOLE: flag.default(false).describe('Print mails if nothing else sends (development)'),
   MAIL_FROM: z
     .string()

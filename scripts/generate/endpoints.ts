@@ -37,6 +37,7 @@ export async function listEndpoints(): Promise<readonly AnyEndpoint[]> {
     JWT_SECRET: 'x'.repeat(32),
     STRIPE_SECRET_KEY: 'none',
     STRIPE_WEBHOOK_SECRET: 'x'.repeat(32),
+    RESEND_WEBHOOK_SECRET: 'whsec_none',
   });
   await using database = openDatabase({ ...config.database, onError: () => {} });
   await using proxmox = createProxmoxClient(config.proxmox);
@@ -79,6 +80,7 @@ export async function listEndpoints(): Promise<readonly AnyEndpoint[]> {
     queueMail: parts.sendMail,
     mailSoon: () => {},
     billingOf: billing.summaryOf,
+    rolesSoon: () => {},
   });
   return createEndpoints(
     parts,

@@ -31,6 +31,7 @@ export interface AccountPorts {
   readonly queueMail: QueueMail;
   readonly mailSoon: () => void;
   readonly billingOf: BillingOf;
+  readonly rolesSoon: () => void;
 }
 
 export interface AccountSide {
@@ -52,7 +53,7 @@ export const createResets = ({
 /** Accounts, sign-ins and tokens: who may ask, and how they come to be asked of. */
 export function createAccountSide(parts: AccountParts, ports: AccountPorts): AccountSide {
   const { config, database, redis, now } = parts;
-  const { billingOf, queueMail, mailSoon } = ports;
+  const { billingOf, queueMail, mailSoon, rolesSoon } = ports;
   const users = createUsers(database.prisma);
   const accounts = createAccounts(database.prisma);
   const sessions = createSessions(database);
@@ -83,10 +84,10 @@ export function createAccountSide(parts: AccountParts, ports: AccountPorts): Acc
     endpoints: [
       ...authEndpoints({ ...common, signIn: createSignIn({ ...common, refreshTtlS }), billingOf }),
       ...passwordEndpoints(changes),
-      ...accountEndpoints({ users, billingOf }),
+      ...accountEndpoints({ users, audit, billingOf }),
       ...sessionEndpoints({ sessions, authentication, now }),
       ...apiTokenEndpoints({ ...common, apiTokens, randomToken }),
-      ...userEndpoints({ users, accounts, audit, authentication }),
+      ...userEndpoints({ users, accounts, audit, authentication, rolesSoon }),
     ],
   };
 }

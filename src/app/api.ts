@@ -47,6 +47,7 @@ export async function createApi(foundation: Foundation, view: View): Promise<Exp
     queueMail: foundation.sendMail,
     mailSoon: () => foundation.relay.sweepSoon('mails'),
     billingOf: billing.summaryOf,
+    rolesSoon: () => foundation.relay.sweepSoon('entitlements'),
   });
   return createHttpApp({
     endpoints: createEndpoints(foundation, view, { accounts, billing }),

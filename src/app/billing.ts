@@ -89,12 +89,12 @@ export function createBilling(parts: Parts) {
     return { ...FREE, endpoints: (): readonly AnyEndpoint[] => [], workers: null };
   }
   const composed = compose(parts, stripe, billing);
-  const { plans, customers, actors, events, runs, enroll, run } = composed;
+  const { plans, customers, actors, events, runs, enroll, audit, run } = composed;
   return {
     ...{ allowanceOf: standings.allowanceOf, summaryOf: standings.summaryOf },
     endpoints: (waiting: Waiting): readonly AnyEndpoint[] => [
       ...billingEndpoints({
-        ...{ stripe, plans, customers, standings, enroll, randomId },
+        ...{ stripe, plans, customers, standings, enroll, audit, randomId },
         changePlan: createPlanChange({
           ...{ actors, plans, customers, standings, waiting, randomId },
           answers: createInstanceStore(pool),

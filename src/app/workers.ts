@@ -8,6 +8,7 @@ import type { Sweeps } from '../queues/workers/sweep.ts';
 import { createInstanceStore } from '../storage/instance-store.ts';
 import { createNodeSlots } from '../storage/node-slots.ts';
 import { createOutbox } from '../storage/outbox.ts';
+import { createRetention } from '../storage/retention.ts';
 import { createTimers } from '../storage/timers.ts';
 import { createResets } from './accounts.ts';
 import { createBilling } from './billing.ts';
@@ -57,6 +58,13 @@ export async function startWorkerRole(foundation: Foundation): Promise<AsyncDisp
     answers: {
       everyMs: 60 * MINUTE_MS,
       run: () => createInstanceStore(database.pool).forgetAnswers(ANSWERS_KEPT_MS),
+    },
+    retention: {
+      everyMs: 60 * MINUTE_MS,
+      async run(shutdown) {
+        const forgotten = await createRetention(database.pool, config.retention)(shutdown);
+        logger.info(forgotten, 'what ended long ago is forgotten');
+      },
     },
     reservations: {
       everyMs: MINUTE_MS,

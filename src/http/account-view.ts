@@ -23,6 +23,10 @@ const accountFields = {
   lastName: text.nullable(),
   displayName: text.nullable(),
   role: z.enum(['user', 'admin']),
+  mailBouncedAt: z.iso
+    .datetime()
+    .nullable()
+    .describe('Mail does not reach it since; null: it does'),
 };
 
 const billingFields = {
@@ -49,7 +53,8 @@ export const profileView = z
 
 const viewFields = (user: StoredUser) => {
   const { id, email, username, firstName, lastName, displayName, role } = user;
-  return { id, email, username, firstName, lastName, displayName, role };
+  const mailBouncedAt = user.mailBouncedAt?.toISOString() ?? null;
+  return { id, email, username, firstName, lastName, displayName, role, mailBouncedAt };
 };
 
 export const viewUser = (user: StoredUser) => ({

@@ -1,4 +1,5 @@
 import { ConflictError } from '../errors.ts';
+import { revokeApiTokens } from './api-tokens.ts';
 import { type AuditEntry, writeAudit } from './audit.ts';
 import type { PrismaClient } from './generated/client.ts';
 import { writeMail } from './mails.ts';
@@ -19,7 +20,7 @@ export interface Accounts {
   /** @throws ConflictError `account_exists`, with the `field` that is taken */
   register(user: NewUser, opened: { session: NewSession; audit: AuditEntry }): Promise<StoredUser>;
   /**
-   * Ends all other sessions, and writes of it to the owner. false: the password is not the one that
+   * Ends all other sessions and all API tokens, and writes of it to the owner. false: the password is not the one that
    * was checked any more.
    */
   changePassword(change: {
@@ -62,6 +63,7 @@ export function createAccounts(prisma: PrismaClient): Accounts {
         if (user?.passwordHash !== from) return false;
         await transaction.user.update({ where: { id: userId }, data: { passwordHash: to } });
         await revokeSessions(transaction, { userId, exceptId: sessionId, at }, 'password_change');
+        await revokeApiTokens(transaction, { userId, at });
         await useUpResets(transaction, { userId, at });
         await writeAudit(transaction, audit);
         const { email: recipient } = user;

@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 
+import { ConflictError } from '../errors.ts';
 import { type AuditEntry, writeAudit } from './audit.ts';
 import { asking } from './failures.ts';
 import type { PrismaClient } from './generated/client.ts';
@@ -35,7 +36,10 @@ export interface ApiTokenBearer {
 }
 
 export interface ApiTokens {
-  /** null: the session that asks for it has ended meanwhile. */
+  /**
+   * null: the session that asks for it has ended meanwhile.
+   * @throws ConflictError if there are as many as an account may have
+   */
   create(
     token: NewApiToken,
     asked: { readonly sessionId: string; readonly audit: AuditEntry },
@@ -50,6 +54,8 @@ export interface ApiTokens {
   /** Notes also that it was used, by the minute. */
   find(hash: string, at: Date): Promise<ApiTokenBearer | null>;
 }
+
+const TOKENS_MAX = 50;
 
 const FIND = `
 WITH found AS (
@@ -80,6 +86,10 @@ export function createApiTokens({
           where: { id: sessionId, userId, revokedAt: null, expiresAt: { gt: at } },
         });
         if (!session) return null;
+        const living = await transaction.apiToken.count({ where: { userId, ...livingAt(at) } });
+        if (living >= TOKENS_MAX) {
+          throw new ConflictError(`there are ${TOKENS_MAX} tokens already: end one of them first`);
+        }
         const data = { ...token, scopes: [...token.scopes], createdAt: at };
         const row = await transaction.apiToken.create({ data });
         await writeAudit(transaction, audit);
@@ -88,7 +98,7 @@ export function createApiTokens({
     list: (userId, at) =>
       asking('list API tokens', async () => {
         const rows = await prisma.apiToken.findMany({
-          where: { userId, revokedAt: null, OR: [{ expiresAt: null }, { expiresAt: { gt: at } }] },
+          where: { userId, ...livingAt(at) },
           orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
         });
         return rows.map(toApiToken);
@@ -109,6 +119,10 @@ export function createApiTokens({
       }),
   };
 }
+
+const livingAt = (at: Date) => ({
+  ...{ revokedAt: null, OR: [{ expiresAt: null }, { expiresAt: { gt: at } }] },
+});
 
 export async function revokeApiTokens(
   transaction: Transaction,

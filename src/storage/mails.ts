@@ -70,6 +70,13 @@ export interface Mails {
   begin(mail: ClaimedMail, transport: string): Promise<boolean>;
   /** Void if a later attempt has been made. Remembers of an account whether mail reaches it. */
   finish(mail: ClaimedMail, outcome: MailOutcome): Promise<void>;
+  /** It was taken by `transport`, and came back later. false: no such mail is known. */
+  returned(mail: {
+    readonly transport: string;
+    readonly messageId: string;
+    /** Why, in a word. */
+    readonly type: string;
+  }): Promise<boolean>;
   /**
    * Mails whose sender has died are queued again, but not if they may have been taken by a
    * transport that does not recognize them: those are `uncertain`.
@@ -117,6 +124,16 @@ const FINISH = `
   FROM finished
   WHERE "user".email = lower(finished.recipient)
     AND ($3 = 'bounced' OR ($3 = 'sent' AND mail_bounced_at IS NOT NULL))`;
+
+const RETURNED = `
+  WITH back AS (
+    UPDATE mail SET state = 'bounced', error = $3
+    WHERE transport = $1 AND message_id = $2 RETURNING recipient
+  ), marked AS (
+    UPDATE "user" SET mail_bounced_at = COALESCE(mail_bounced_at, now())
+    FROM back WHERE "user".email = lower(back.recipient)
+  )
+  SELECT count(*)::int AS known FROM back`;
 
 /** A time is kept in whole milliseconds, and so may be up to half of one ahead of its own moment. */
 const IS_DUE = `due_at <= now() + interval '1 ms'`;
@@ -185,6 +202,15 @@ export function createMails(pool: Pool): Mails {
       const delayMs = 'delayMs' in outcome ? outcome.delayMs : 0;
       const values = [id, attempts, state, error, transport, messageId, delayMs];
       await query(FINISH, values, 'finish a mail');
+    },
+    async returned({ transport, messageId, type }) {
+      const values = [transport, messageId, type];
+      const { rows } = await query<{ known: number }>(
+        RETURNED,
+        values,
+        'note a mail that came back',
+      );
+      return (rows[0]?.known ?? 0) > 0;
     },
     async succeedDead({ repeatable, attemptsMax }) {
       await query(SUCCEED_DEAD, [repeatable, attemptsMax], 'succeed dead senders of mails');

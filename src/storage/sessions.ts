@@ -36,7 +36,13 @@ export interface Rotation {
   readonly replayAudit: AuditEntry;
 }
 
-export type RevokedFor = 'logout' | 'revoked' | 'refresh_replay' | 'password_change' | 'reset';
+export type RevokedFor =
+  | 'logout'
+  | 'revoked'
+  | 'refresh_replay'
+  | 'password_change'
+  | 'reset'
+  | 'too_many';
 
 /** Sign-ins. One is the family of the refresh tokens that came of it: they live and die together. */
 export interface Sessions {
@@ -55,8 +61,7 @@ export interface Sessions {
   findRole(one: { id: string; userId: string; at: Date }): Promise<'user' | 'admin' | null>;
 }
 
-/** How long it can be seen what became of a session. */
-const KEEP_MS = 30 * 24 * 60 * 60 * 1000;
+const SESSIONS_MAX = 50;
 
 const FIND_ROLE = `
 SELECT u.role FROM session s JOIN "user" u ON u.id = s.user_id
@@ -76,7 +81,7 @@ export function createSessions({
         const user = await lockUser(transaction, session.userId);
         if (user?.passwordHash !== passwordHash) return false;
         await insertSession(transaction, session);
-        await removeEnded(transaction, session);
+        await endOldest(transaction, session);
         await writeAudit(transaction, audit);
         return true;
       }),
@@ -163,15 +168,17 @@ async function rotate(transaction: Transaction, rotation: Rotation) {
   return 'rotated';
 }
 
-/** So that an account keeps no more than what happened of late. */
-async function removeEnded(transaction: Transaction, { userId, at }: NewSession): Promise<void> {
-  const before = new Date(at.getTime() - KEEP_MS);
-  const ended = await transaction.session.findMany({
-    where: { userId, OR: [{ expiresAt: { lt: before } }, { revokedAt: { lt: before } }] },
+/** The one that was used longest ago makes room: nobody has that many devices. */
+async function endOldest(transaction: Transaction, { userId, at }: NewSession): Promise<void> {
+  const beyond = await transaction.session.findMany({
+    where: { userId, revokedAt: null, expiresAt: { gt: at } },
+    orderBy: [{ lastUsedAt: 'desc' }, { createdAt: 'desc' }],
+    skip: SESSIONS_MAX,
     select: { id: true },
   });
-  if (ended.length === 0) return;
-  const ids = ended.map(({ id }) => id);
-  await transaction.refreshToken.deleteMany({ where: { sessionId: { in: ids } } });
-  await transaction.session.deleteMany({ where: { id: { in: ids } } });
+  if (beyond.length === 0) return;
+  await transaction.session.updateMany({
+    where: { id: { in: beyond.map(({ id }) => id) } },
+    data: { revokedAt: at, revokedFor: 'too_many' },
+  });
 }

@@ -16,6 +16,8 @@ export interface User {
 
 export interface StoredUser extends User {
   readonly createdAt: Date;
+  /** Mail does not reach it since then. */
+  readonly mailBouncedAt: Date | null;
 }
 
 /** null: nothing; undefined: as it is. */

@@ -35,6 +35,26 @@ describe('an API token', () => {
     expect(JSON.stringify([listed.body, row])).not.toContain(body.token);
   });
 
+  test('is one of fifty at most, of those that count', async () => {
+    const bob = await app.signIn(BOB);
+    const at = Date.now();
+    const row = (nth: number, expiresAt: Date) => ({
+      ...{ id: `b${nth}`, userId: BOB, name: 'x', hash: `b${nth}`, scopes: [], expiresAt },
+    });
+    const data = Array.from({ length: 49 }, (_, nth) => row(nth, new Date(at + 60_000)));
+    await app.database.prisma.apiToken.createMany({ data: [...data, row(49, new Date(at))] });
+
+    const last = await create(bob, ['read']);
+    const beyond = await bob.call('POST', '/api/auth/tokens', {
+      body: { name: 'y', scopes: ['read'] },
+    });
+
+    expect(beyond).toMatchObject({ status: 409, body: { error: 'conflict' } });
+    await bob.call('DELETE', `/api/auth/tokens/${last.id}`);
+    await create(bob, ['read']);
+    await app.database.prisma.apiToken.deleteMany({ where: { userId: BOB } });
+  });
+
   test('says when it was used', async () => {
     const { id, client } = await create(alice, ['read']);
 

@@ -192,3 +192,17 @@ test.each([
 ])('%s is counted as %s', (ip, caller) => {
   expect(callerOf(ip)).toBe(caller);
 });
+
+test('sign-ins and refreshes of one account were without a limit as long as they were right', async () => {
+  await using node = await app.startNode({ REDIS_PREFIX: 'sessions', SESSIONS_OPENED_MAX: '3' });
+  const url = node.url ?? '';
+  const opened = await login('bob', PASSWORD, stranger(), url);
+  const refresh = async () =>
+    post('refresh', { refreshToken: opened.body.refreshToken }, stranger(), url);
+
+  const answers = [await refresh(), await login('bob', PASSWORD, stranger(), url), await refresh()];
+  const beyond = await login('bob', PASSWORD, stranger(), url);
+
+  expect(statuses([opened, ...answers])).toEqual([200, 200, 200, 429]);
+  expect(beyond).toMatchObject({ status: 429, body: { error: 'limit_exceeded' } });
+});

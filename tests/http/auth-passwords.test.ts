@@ -44,7 +44,7 @@ describe('changing the password', () => {
       body: { currentPassword, newPassword: to },
     });
 
-  test('ends all other sign-ins and outstanding links, but not API tokens', async () => {
+  test('ends all other sign-ins, API tokens and outstanding links', async () => {
     const me = await signUp();
     const other = (await login(me.username, PASSWORD)).body;
     const made = await me.client.call('POST', '/api/auth/tokens', {
@@ -63,7 +63,7 @@ describe('changing the password', () => {
     expect((await login(me.username, NEW)).status).toBe(200);
     expect((await post('reset-password', { token: link, password: PASSWORD })).status).toBe(400);
     const script = createClient(app.url, made.body.token);
-    expect((await script.call('GET', '/api/servers')).status).toBe(200);
+    expect((await script.call('GET', '/api/servers')).status).toBe(401);
   });
 
   test("wants the current one, and a new one that is not everybody's", async () => {

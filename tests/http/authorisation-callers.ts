@@ -3,6 +3,8 @@ import { createHmac, generateKeyPairSync } from 'node:crypto';
 import { SignJWT } from 'jose';
 import Stripe from 'stripe';
 
+import { signEvent } from '../../lab/resend/webhook.ts';
+
 import { hashSecret, SECRET_HEADER } from '../../src/clients/velocity/secret.ts';
 import type { Scope } from '../../src/http/auth/principal.ts';
 import { createClient } from '../support/app.ts';
@@ -82,6 +84,10 @@ function machines({ gates, stripe }: AuthorisationWorld): readonly Caller[] {
     {
       ...{ name: 'Stripe', as: null, machine: 'stripe' },
       headers: async ({ body }) => ({ 'stripe-signature': sign(body) }),
+    },
+    {
+      ...{ name: 'Resend', as: null, machine: 'resend' },
+      headers: async ({ body }) => signEvent(gates.resend, body),
     },
   ];
 }

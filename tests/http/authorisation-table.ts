@@ -154,6 +154,10 @@ export const TABLE: Readonly<Record<string, Row>> = {
     ...{ access: 'gate', opensFor: 'stripe', done: '200', refused: '400 invalid_input' },
     body: () => ({ id: 'evt_1', type: 'x', created: 1, data: { object: {} } }),
   },
+  receiveMailEvent: {
+    ...{ access: 'gate', opensFor: 'resend', done: '200', refused: '400 invalid_input' },
+    body: () => ({ type: 'email.delivered', data: {} }),
+  },
   listBillingRuns: admin,
   runBilling: { ...admin, body: () => ({ kind: 'expiry' }) },
 

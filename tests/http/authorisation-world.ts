@@ -18,7 +18,7 @@ import { begin, power, serve } from '../support/instance-life.ts';
 import { sampleInput } from '../support/instance-model.ts';
 import { observed, sampleSubscription } from '../support/subscription-model.ts';
 
-export type Machine = 'prometheus' | 'traefik' | 'bridge' | 'stripe';
+export type Machine = 'prometheus' | 'traefik' | 'bridge' | 'stripe' | 'resend';
 export type Who = 'owner' | 'other' | 'suspended' | 'admin';
 type Power = 'running' | 'stopped' | 'failed';
 export type Target = Power | 'session' | 'api_token' | 'refresh_token' | 'account';
@@ -48,6 +48,7 @@ export async function startAuthorisationWorld() {
   const gates = {
     ...{ prometheus: 'the token of Prometheus', traefik: 'the token of Traefik' },
     bridge: 'the secret of the bridge',
+    resend: `whsec_${Buffer.from('the key of Resend').toString('base64')}`,
   };
   const app = opened.use(
     await startTestApp({
@@ -57,6 +58,7 @@ export async function startAuthorisationWorld() {
         ...{ STRIPE_WEBHOOK_SECRET: stripe.webhookSecret, PROM_SD_TOKEN: gates.prometheus },
         ...{ TRAEFIK_TOKEN: gates.traefik, TRAEFIK_ENTRYPOINTS: 'terraria=tcp:10000-11000' },
         ...{ VELOCITY_URL: 'http://127.0.0.1:1', VELOCITY_SECRET: gates.bridge },
+        ...{ RESEND_WEBHOOK_SECRET: gates.resend, SESSIONS_OPENED_MAX: '10000' },
         ...{ ACCOUNT_MAILS_MAX: '1000', REGISTRATIONS_MAX: '1000' },
       },
     }),

@@ -84,16 +84,17 @@ test('a session that has ended gives no more tokens, and is not said to be stole
   expect(await prisma.auditEntry.count()).toBe(before);
 });
 
-test('what has ended long ago is removed when somebody signs in again', async () => {
-  const { open, rotate } = await addUser('coming-back');
-  await open('old', at);
-  await rotate('old', 0, later(1));
+test('the sign-in that was used longest ago ends when there are more than fifty', async () => {
+  const { open, rotate } = await addUser('everywhere');
+  for (let nth = 0; nth < 50; nth += 1) await open(`device-${nth}`, later(nth));
+  await rotate('device-0', 0, later(60));
 
-  await open('new', later(40 * 24 * HOUR_MS));
+  await open('one-more', later(61));
 
-  const left = await prisma.session.findMany({ where: { userId: 'coming-back' } });
-  expect(left.map(({ id }) => id)).toEqual(['new']);
-  expect(await prisma.refreshToken.count({ where: { sessionId: 'old' } })).toBe(0);
+  const ended = await prisma.session.findMany({
+    where: { userId: 'everywhere', NOT: { revokedAt: null } },
+  });
+  expect(ended).toMatchObject([{ id: 'device-1', revokedFor: 'too_many' }]);
 });
 
 test('a session that cannot be written down in the audit is not opened', async () => {

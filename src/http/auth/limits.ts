@@ -29,6 +29,8 @@ export interface Limit {
 export interface Limits {
   /** Sign-ins that have failed, or are being tried. */
   readonly signIns: { readonly ofAccount: Limit; readonly ofCaller: Limit };
+  /** Sessions that are opened, and gone on with. */
+  readonly sessions: { readonly ofAccount: Limit; readonly ofCaller: Limit };
   readonly resets: { readonly ofAccount: Limit; readonly ofCaller: Limit };
   readonly registrations: { readonly ofCaller: Limit };
   /** Mails to us. `ofAll`: however many write them. */
@@ -42,6 +44,7 @@ export interface LimitOptions {
   readonly prefix: string;
   readonly max: {
     readonly signIns: number;
+    readonly sessions: number;
     readonly resets: number;
     readonly support: number;
     readonly registrations: number;
@@ -70,6 +73,7 @@ export function createLimits({ redis, prefix, max, onReached }: LimitOptions): L
   });
   return {
     signIns: pair('sign-in', max.signIns, SIGN_INS_S),
+    sessions: pair('session', max.sessions, SIGN_INS_S),
     resets: pair('reset', max.resets, MAILS_S),
     registrations: { ofCaller: create('registration-caller', max.registrations, MAILS_S) },
     support: {

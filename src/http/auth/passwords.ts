@@ -12,46 +12,42 @@ const derive = promisify(argon2) as (
 const COST = { memory: 19_456, passes: 2, parallelism: 1 };
 const TAG_LENGTH = 32;
 
-/** @returns a PHC string, which names its algorithm and costs */
-export async function hashPassword(password: string): Promise<string> {
-  const nonce = randomBytes(16);
-  const tag = await derive('argon2id', {
-    message: password,
-    nonce,
-    tagLength: TAG_LENGTH,
-    ...COST,
-  });
-  const { memory, passes, parallelism } = COST;
-  const encode = (bytes: Buffer) => bytes.toString('base64').replace(/=+$/, '');
-  return `$argon2id$v=19$m=${memory},t=${passes},p=${parallelism}$${encode(nonce)}$${encode(tag)}`;
-}
-
 const PHC = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$([\w+/]+)\$([\w+/]+)$/;
 
-/** Of a hash that nobody's password has: an unknown user costs as much as a known one. */
-const NOBODY = `$argon2id$v=19$m=${COST.memory},t=${COST.passes},p=${COST.parallelism}$${'A'.repeat(22)}$${'A'.repeat(43)}`;
-
-/** `hash: null` takes as long as a real one and answers false. */
-export async function verifyPassword(password: string, hash: string | null): Promise<boolean> {
-  const parts = PHC.exec(hash ?? NOBODY);
-  if (!parts) throw new Error('a stored password hash is not readable');
-  const [, memory, passes, parallelism, nonce = '', tag = ''] = parts;
-  const expected = Buffer.from(tag, 'base64');
-  const actual = await derive('argon2id', {
-    message: password,
-    nonce: Buffer.from(nonce, 'base64'),
-    tagLength: expected.length,
-    memory: Number(memory),
-    passes: Number(passes),
-    parallelism: Number(parallelism),
-  });
-  return timingSafeEqual(actual, expected) && hash !== null;
-}
-
 export interface Passwords {
+  /** @returns a PHC string, which names its algorithm and costs */
   hash(password: string): Promise<string>;
+  /** `hash: null` takes as long as a real one and answers false. */
   verify(password: string, hash: string | null): Promise<boolean>;
 }
+
+export function createDerivations({ memory, passes, parallelism }: typeof COST): Passwords {
+  const costs = `$argon2id$v=19$m=${memory},t=${passes},p=${parallelism}`;
+  /** That nobody's password has: an unknown user costs as much as a known one. */
+  const nobody = `${costs}$${'A'.repeat(22)}$${'A'.repeat(43)}`;
+  return {
+    async hash(message) {
+      const nonce = randomBytes(16);
+      const cost = { memory, passes, parallelism };
+      const tag = await derive('argon2id', { message, nonce, tagLength: TAG_LENGTH, ...cost });
+      const encode = (bytes: Buffer) => bytes.toString('base64').replace(/=+$/, '');
+      return `${costs}$${encode(nonce)}$${encode(tag)}`;
+    },
+    async verify(message, hash) {
+      const parts = PHC.exec(hash ?? nobody);
+      if (!parts) throw new Error('a stored password hash is not readable');
+      const [, m, t, p, nonce = '', tag = ''] = parts;
+      const expected = Buffer.from(tag, 'base64');
+      const actual = await derive('argon2id', {
+        ...{ message, nonce: Buffer.from(nonce, 'base64'), tagLength: expected.length },
+        ...{ memory: Number(m), passes: Number(t), parallelism: Number(p) },
+      });
+      return timingSafeEqual(actual, expected) && hash !== null;
+    },
+  };
+}
+
+export const { hash: hashPassword, verify: verifyPassword } = createDerivations(COST);
 
 /** 38 MiB of memory, and half of the threads that files and names are looked up with. */
 const IN_FLIGHT_MAX = 2;

@@ -30,7 +30,7 @@ export interface SignInOptions {
   readonly authentication: Pick<Authentication, 'forget'>;
   readonly passwords: Passwords;
   readonly attempts: CheckAttempt;
-  readonly limits: Pick<Limits, 'registrations'>;
+  readonly limits: Pick<Limits, 'registrations' | 'sessions'>;
   readonly refreshTtlS: number;
   readonly now: () => number;
   readonly newId: () => string;
@@ -47,7 +47,7 @@ export interface SignIn {
   register(wanted: Registration, caller: Caller): Promise<SignedIn>;
   /** @throws ControlPlaneError `unauthenticated`, the same for whatever is wrong; `limit_exceeded` */
   login(by: { identifier: string; password: string }, caller: Caller): Promise<SignedIn>;
-  /** @throws ControlPlaneError `unauthenticated` */
+  /** @throws ControlPlaneError `unauthenticated` or `limit_exceeded` */
   refresh(refreshToken: string, caller: Caller): Promise<SignedIn>;
 }
 
@@ -59,6 +59,12 @@ const ended = () => new ControlPlaneError('unauthenticated', 'this sign-in has e
 export function createSignIn(options: SignInOptions): SignIn {
   const { users, accounts, sessions, audit, passwords, attempts, limits, now, newId } = options;
   const { issue, expiryOf } = createIssuing(options);
+
+  async function takeSession(userId: string, { ip }: Caller): Promise<void> {
+    const who = { ip, subjectId: userId };
+    await limits.sessions.ofCaller.take(callerOf(ip), who);
+    await limits.sessions.ofAccount.take(userId, who);
+  }
 
   return {
     async register({ password, ...wanted }, caller) {
@@ -80,6 +86,7 @@ export function createSignIn(options: SignInOptions): SignIn {
         passwords.verify(password, user?.passwordHash ?? null),
       );
       if (user && isRight) {
+        await takeSession(user.id, caller);
         const { session, ...issued } = await issue(user.id, newId(), caller);
         const checked = {
           passwordHash: user.passwordHash,
@@ -94,6 +101,7 @@ export function createSignIn(options: SignInOptions): SignIn {
     },
     async refresh(refreshToken, caller) {
       const { userId, sid: sessionId } = await options.tokens.verifyRefresh(refreshToken);
+      await takeSession(userId, caller);
       const user = await users.findById(userId);
       if (!user) throw ended();
       const { session, ...issued } = await issue(userId, sessionId, caller);

@@ -9,7 +9,7 @@ import type { InstanceStore } from '../../storage/instance-store.ts';
 import type { Plan, Plans } from '../../storage/plans.ts';
 import { fingerprintOf, keyReused, replayAnswer } from '../idempotency.ts';
 import type { Waiting } from '../wait.ts';
-import { limitsOf, type Standings } from './standing.ts';
+import { fits, limitsOf, type Standings } from './standing.ts';
 
 /** What we refuse without asking the machine. */
 export const PLAN_REASONS = [
@@ -54,7 +54,7 @@ interface ChangeRequest {
 /** @throws ConflictError `plan_change_refused`, because more is in use than the plan includes */
 export function requireFit(used: Use, plan: Plan): void {
   const limits = limitsOf(plan);
-  if (used.slots <= limits.slots && used.memoryMiB <= limits.memoryMiB) return;
+  if (fits(used, limits)) return;
   throw refusePlan(
     'exceeds_use',
     `${used.slots} containers with ${used.memoryMiB} MiB are in use, and the plan includes ` +
@@ -76,7 +76,10 @@ function createPlanChoice({
     if (kind === 'keep') return null;
     const all = await plans.list();
     const wanted = all.find(({ id, isDefault }) => (planId === null ? isDefault : id === planId));
-    if (!wanted && planId !== null) throw new NotFoundError(`there is no plan ${planId}`);
+    const isSold = wanted?.stripePriceId != null || kind === 'downgrade';
+    if (planId !== null && (!wanted || !isSold)) {
+      throw new NotFoundError(`there is no plan ${planId}${wanted ? ' that is sold' : ''}`);
+    }
     if (kind === 'upgrade' && wanted && current && wanted.position < current.position) {
       throw refusePlan('not_an_upgrade', `${wanted.name} is smaller than ${current.name}`);
     }

@@ -27,6 +27,9 @@ interface Dependencies {
 export const limitsOf = (plan: Plan | null): Use =>
   plan ? { slots: plan.slots, memoryMiB: plan.memoryMiB } : NOTHING;
 
+export const fits = (used: Use, limits: Use): boolean =>
+  used.slots <= limits.slots && used.memoryMiB <= limits.memoryMiB;
+
 const smallerOf = (a: Use, b: Use): Use => ({
   slots: Math.min(a.slots, b.slots),
   memoryMiB: Math.min(a.memoryMiB, b.memoryMiB),

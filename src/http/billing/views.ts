@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 import type { Use } from '../../storage/customers.ts';
 import type { Plan } from '../../storage/plans.ts';
-import type { CustomerStanding } from './standing.ts';
+import { type CustomerStanding, fits } from './standing.ts';
 
 const date = z.iso.datetime();
 
@@ -46,6 +46,9 @@ export const billingView = z
     plan: planView.nullable(),
     limits: amounts.nullable().describe('null: none'),
     used: amounts,
+    isOverLimit: z
+      .boolean()
+      .describe('More is used than the plan includes, as it was changed somewhere else'),
     periodEnd: date.nullable(),
     trialEnd: date.nullable(),
     pendingChange: z
@@ -84,6 +87,7 @@ export function viewBilling(
     plan: plan && viewPlan(plan),
     limits,
     used,
+    isOverLimit: limits !== null && !fits(used, limits),
     periodEnd: dateOf(observed?.periodEnd),
     trialEnd: dateOf(observed?.trialEnd),
     pendingChange: observed?.pending

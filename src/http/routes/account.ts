@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
 import { ControlPlaneError } from '../../errors.ts';
+import type { Audit } from '../../storage/audit.ts';
 import type { Users } from '../../storage/users.ts';
 import {
   accountView,
@@ -9,11 +10,13 @@ import {
   viewAccount,
   viewProfile,
 } from '../account-view.ts';
+import { ownEntry } from '../auth/audit-entry.ts';
 import { type AnyEndpoint, endpoint, nothing } from '../endpoint.ts';
 import { plainText } from '../plain-text.ts';
 
 export interface AccountDependencies {
   readonly users: Pick<Users, 'findById' | 'rename'>;
+  readonly audit: Pick<Audit, 'write'>;
   readonly billingOf: BillingOf;
 }
 
@@ -33,6 +36,7 @@ const me = { ...base, path: '/api/auth/me', replies: { 200: z.object({ user: acc
 
 export function accountEndpoints({
   users,
+  audit,
   billingOf,
 }: AccountDependencies): readonly AnyEndpoint[] {
   return [
@@ -56,9 +60,10 @@ export function accountEndpoints({
       method: 'patch',
       body: z.object(nameFields),
       problems: ['invalid_input', 'unauthenticated'],
-      async handle({ principal: { userId }, body }) {
+      async handle({ principal: { userId }, body, caller }) {
         const user = await users.rename(userId, body);
         if (!user) throw gone();
+        await audit.write(ownEntry('profile.changed', userId, caller, { of: Object.keys(body) }));
         return { status: 200, body: { user: viewAccount(user, await billingOf(userId)) } };
       },
     }),

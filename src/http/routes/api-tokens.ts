@@ -91,7 +91,7 @@ function createEndpoint(dependencies: ApiTokenDependencies): AnyEndpoint {
     params: nothing,
     body: wanted,
     replies: { 201: z.object({ token: z.string(), apiToken: apiTokenView }) },
-    problems: ['invalid_input', 'unauthenticated', 'forbidden'],
+    problems: ['invalid_input', 'unauthenticated', 'forbidden', 'conflict'],
     async handle({ principal, body, caller }) {
       const { userId, role } = principal;
       const scopes = [...new Set(body.scopes)];

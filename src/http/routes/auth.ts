@@ -87,7 +87,7 @@ export function authEndpoints(dependencies: AuthDependencies): readonly AnyEndpo
       path: '/api/auth/refresh',
       body: z.object({ refreshToken: z.string().min(1).max(2_048) }),
       replies: { 200: sessionView },
-      problems: ['invalid_input', 'unauthenticated'],
+      problems: ['invalid_input', 'unauthenticated', 'limit_exceeded'],
       handle: async ({ body, caller }) => ({
         status: 200,
         headers: NOT_KEPT,

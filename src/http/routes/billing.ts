@@ -2,12 +2,14 @@ import { z } from 'zod';
 
 import type { StripeClient } from '../../clients/stripe/client.ts';
 import { NotFoundError } from '../../errors.ts';
+import type { Audit } from '../../storage/audit.ts';
 import type { Customers } from '../../storage/customers.ts';
 import type { Plan, Plans } from '../../storage/plans.ts';
+import { ownEntry } from '../auth/audit-entry.ts';
 import { type createPlanChange, refusePlan, requireFit } from '../billing/change-plan.ts';
 import type { Standings } from '../billing/standing.ts';
 import { billingView, planView, viewBilling, viewPlan } from '../billing/views.ts';
-import { type AnyEndpoint, endpoint, nothing } from '../endpoint.ts';
+import { type AnyEndpoint, type Caller, endpoint, nothing } from '../endpoint.ts';
 
 export interface BillingEndpointDependencies {
   readonly stripe: Pick<StripeClient, 'createCheckout' | 'createPortalSession'>;
@@ -17,6 +19,7 @@ export interface BillingEndpointDependencies {
   /** The customer at Stripe and the actor of a user, both made if need be. */
   readonly enroll: (userId: string) => Promise<string>;
   readonly changePlan: ReturnType<typeof createPlanChange>;
+  readonly audit: Pick<Audit, 'write'>;
   readonly portalUrl: string;
   readonly randomId: () => string;
 }
@@ -28,7 +31,7 @@ const base = { tag: 'billing', params: nothing, query: nothing, body: nothing } 
 const COMMON = ['unauthenticated', 'scope_missing'] as const;
 
 export function billingEndpoints(dependencies: BillingEndpointDependencies): AnyEndpoint[] {
-  const { plans, customers, standings, changePlan } = dependencies;
+  const { plans, customers, standings } = dependencies;
 
   async function show(userId: string) {
     const [standing, used] = await Promise.all([
@@ -62,7 +65,7 @@ export function billingEndpoints(dependencies: BillingEndpointDependencies): Any
       handle: ({ principal }) => show(principal.userId),
     }),
     ...pages(dependencies),
-    ...changes({ changePlan, show }),
+    ...changes(dependencies, show),
   ];
 }
 
@@ -71,7 +74,7 @@ const alreadySubscribed = () =>
 
 /** At the payment service. */
 function pages(dependencies: BillingEndpointDependencies): AnyEndpoint[] {
-  const { stripe, plans, customers, standings, enroll, randomId } = dependencies;
+  const { stripe, plans, customers, standings, enroll, audit, randomId } = dependencies;
   const returnUrl = new URL('/billing', dependencies.portalUrl).href;
 
   /** The smallest that costs something, if nobody says which. */
@@ -95,7 +98,7 @@ function pages(dependencies: BillingEndpointDependencies): AnyEndpoint[] {
       body: z.object({ plan: planName.optional() }),
       replies: { 200: redirect },
       problems: [...COMMON, 'invalid_input', 'not_found', 'plan_change_refused', 'upstream_failed'],
-      async handle({ body, principal: { userId } }) {
+      async handle({ body, principal: { userId }, caller }) {
         const { status, isExempt } = await standings.standingOf(userId);
         if (isExempt) throw refusePlan('exempt', 'administrators pay nothing');
         if (PAYING.includes(status)) throw alreadySubscribed();
@@ -111,6 +114,7 @@ function pages(dependencies: BillingEndpointDependencies): AnyEndpoint[] {
         });
         // We may not have heard of it yet.
         if (!page) throw alreadySubscribed();
+        await audit.write(ownEntry('checkout.opened', userId, caller, { plan: plan.id }));
         return { status: 200, body: { ok: true, url: page.url } };
       },
     }),
@@ -123,23 +127,30 @@ function pages(dependencies: BillingEndpointDependencies): AnyEndpoint[] {
       sessionOnly: true,
       replies: { 200: redirect },
       problems: [...COMMON, 'plan_change_refused', 'upstream_failed'],
-      async handle({ principal: { userId } }) {
+      async handle({ principal: { userId }, caller }) {
         const { isExempt } = await standings.standingOf(userId);
         if (isExempt) throw refusePlan('exempt', 'administrators pay nothing');
         const customerId = await enroll(userId);
         const { url } = await stripe.createPortalSession({ customerId, returnUrl });
+        await audit.write(ownEntry('billing_portal.opened', userId, caller));
         return { status: 200, body: { ok: true, url } };
       },
     }),
   ];
 }
 
-function changes({
-  changePlan,
-  show,
-}: Pick<BillingEndpointDependencies, 'changePlan'> & {
-  readonly show: (userId: string) => Promise<{ status: number; body: unknown }>;
-}): AnyEndpoint[] {
+function changes(
+  { changePlan, audit }: Pick<BillingEndpointDependencies, 'changePlan' | 'audit'>,
+  show: (userId: string) => Promise<{ status: number; body: unknown }>,
+): AnyEndpoint[] {
+  async function change(request: Parameters<typeof changePlan>[0], caller: Caller) {
+    const { userId, kind, planId: plan } = request;
+    const made = await changePlan(request);
+    const detail = { kind, plan, changeId: made?.id ?? null, state: made?.state ?? null };
+    await audit.write(ownEntry('plan_change.requested', userId, caller, detail));
+    return show(userId);
+  }
+
   const changing = {
     ...base,
     sessionOnly: true,
@@ -158,10 +169,8 @@ function changes({
       method: 'post',
       path: '/api/billing/upgrade',
       body: z.object({ plan: planName }),
-      async handle({ body, principal: { userId }, headers: { idempotencyKey }, signal }) {
-        await changePlan({ userId, kind: 'upgrade', planId: body.plan, idempotencyKey, signal });
-        return show(userId);
-      },
+      handle: ({ body, principal: { userId }, headers: { idempotencyKey }, signal, caller }) =>
+        change({ userId, kind: 'upgrade', planId: body.plan, idempotencyKey, signal }, caller),
     }),
     endpoint({
       ...changing,
@@ -170,10 +179,8 @@ function changes({
       method: 'post',
       path: '/api/billing/downgrade',
       body: z.object({ plan: planName.nullable().describe('null: to end it') }),
-      async handle({ body, principal: { userId }, headers: { idempotencyKey }, signal }) {
-        await changePlan({ userId, kind: 'downgrade', planId: body.plan, idempotencyKey, signal });
-        return show(userId);
-      },
+      handle: ({ body, principal: { userId }, headers: { idempotencyKey }, signal, caller }) =>
+        change({ userId, kind: 'downgrade', planId: body.plan, idempotencyKey, signal }, caller),
     }),
     endpoint({
       ...changing,
@@ -181,10 +188,8 @@ function changes({
       summary: 'Keep the present plan after all',
       method: 'delete',
       path: '/api/billing/downgrade',
-      async handle({ principal: { userId }, headers: { idempotencyKey }, signal }) {
-        await changePlan({ userId, kind: 'keep', planId: null, idempotencyKey, signal });
-        return show(userId);
-      },
+      handle: ({ principal: { userId }, headers: { idempotencyKey }, signal, caller }) =>
+        change({ userId, kind: 'keep', planId: null, idempotencyKey, signal }, caller),
     }),
   ];
 }

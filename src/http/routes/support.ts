@@ -4,6 +4,7 @@ import { z } from 'zod';
 
 import type { MailOrder } from '../../storage/mail-order.ts';
 import { type AnyEndpoint, nothing, publicEndpoint } from '../endpoint.ts';
+import { plainText } from '../plain-text.ts';
 import type { AdmitSupport } from '../support-limit.ts';
 
 export interface SupportEndpointDependencies {
@@ -14,13 +15,15 @@ export interface SupportEndpointDependencies {
   readonly randomKey: () => string;
 }
 
-const line = (max: number) => z.string().trim().min(1).max(max);
+const line = (max: number) => plainText.trim().min(1).max(max);
+/** All that a terminal can show, and line breaks. */
+const text = z.string().regex(/^[\P{Cc}\r\n\t]*$/u, 'expected no control characters');
 
 const request = z.object({
   name: line(100),
   email: z.email().max(254),
   subject: line(200),
-  message: line(10_000),
+  message: text.trim().min(1).max(10_000),
 });
 
 export function supportEndpoints({

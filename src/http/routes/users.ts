@@ -16,6 +16,8 @@ export interface UserDependencies {
   readonly accounts: Pick<Accounts, 'changeRole'>;
   readonly audit: Pick<Audit, 'list'>;
   readonly authentication: Pick<Authentication, 'forget'>;
+  /** Subscriptions are to hear of a role: only a hint. */
+  readonly rolesSoon: () => void;
 }
 
 const pageFields = {
@@ -44,7 +46,7 @@ const base = { tag: 'admin' } as const;
 const page = { ...base, method: 'get', params: nothing, body: nothing } as const;
 
 export function userEndpoints(dependencies: UserDependencies): readonly AnyEndpoint[] {
-  const { users, accounts, authentication } = dependencies;
+  const { users, accounts, authentication, rolesSoon } = dependencies;
   return [
     endpoint({
       ...page,
@@ -83,6 +85,7 @@ export function userEndpoints(dependencies: UserDependencies): readonly AnyEndpo
         }));
         if (!user) throw new NotFoundError(`there is no account ${userId}`);
         authentication.forget(userId);
+        rolesSoon();
         return { status: 200, body: { user: viewUser(user) } };
       },
     }),
