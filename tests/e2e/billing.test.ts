@@ -112,18 +112,48 @@ test('what was bought may be used, and no more; upgraded at once, and downgraded
     ({ plan }) => plan?.id === 'medium',
   );
   expect(smaller).toMatchObject({ status: 'active', pendingChange: null, limits: { slots: 2 } });
+  expect(smaller.isOverLimit).toBe(false);
+  const plans = app.database.prisma.plan;
+  await plans.update({ where: { id: 'medium' }, data: { slots: 1 } });
+  expect(await world.billingOf(alice)).toMatchObject({ isOverLimit: true, used: { slots: 2 } });
+  await plans.update({ where: { id: 'medium' }, data: { slots: 2 } });
+  expect(await actionsOf(ALICE)).toEqual(
+    expect.arrayContaining(['checkout.opened', 'plan_change.requested']),
+  );
 });
+
+test('an upgrade to a plan that is not sold reached Stripe', async () => {
+  const special = {
+    ...{ id: 'special', name: 'Special', slots: 99, memoryMiB: 9_999 },
+    position: 9,
+  };
+  const priced = { priceCents: 1, currency: 'eur', stripePriceId: null, isDefault: false };
+  await app.database.prisma.plan.create({ data: { ...special, ...priced } });
+
+  const answer = await alice.call('POST', '/api/billing/upgrade', { body: { plan: 'special' } });
+
+  expect(answer).toMatchObject({ status: 404, body: { error: 'not_found' } });
+  await app.database.prisma.plan.delete({ where: { id: 'special' } });
+});
+
+/** What the audit says of an account, the latest first. */
+async function actionsOf(userId: string): Promise<readonly string[]> {
+  const { body } = await admin.call('GET', `/api/admin/audit?limit=200&subjectId=${userId}`);
+  return (body.entries as readonly { action: string }[]).map(({ action }) => action);
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: what Stripe says, as the stand-in says it
+async function askStripe(path: string): Promise<any> {
+  const headers = { authorization: `Bearer ${stripe.secretKey}` };
+  return (await fetch(new URL(path, stripe.url), { headers })).json();
+}
 
 /** As the stand-in has it. */
 async function linesOfLatestInvoice(): Promise<
   readonly { readonly amount: number; readonly proration: boolean }[]
 > {
   const customer = await world.customerOf();
-  const response = await fetch(new URL(`/v1/invoices?customer=${customer}&limit=1`, stripe.url), {
-    headers: { authorization: `Bearer ${stripe.secretKey}` },
-  });
-  // biome-ignore lint/suspicious/noExplicitAny: what Stripe says, as the stand-in says it
-  const { data } = (await response.json()) as any;
+  const { data } = await askStripe(`/v1/invoices?customer=${customer}&limit=1`);
   return data[0].lines.data.map(
     // biome-ignore lint/suspicious/noExplicitAny: the same
     (line: any) => ({
@@ -204,11 +234,30 @@ test('a payment that fails is waited for with reminders; then containers stop, a
   expect(world.isOn(vmid)).toBe(false);
 });
 
+test('a customer who was made an administrator while suspended stayed stopped', async () => {
+  const [{ vmid }] = (await alice.call('GET', '/api/instances')).body.rows;
+  await until(() => world.isOn(vmid), { what: 'the container to run' });
+  const giveRole = (role: string) =>
+    admin.call('PATCH', `/api/admin/users/${ALICE}`, { body: { role } });
+  stripe.setCard(await world.customerOf(), 'declining');
+  stripe.advance(32 * DAY_MS);
+  await until(() => !world.isOn(vmid), { what: 'the container to stop', timeoutMs: 15_000 });
+
+  await giveRole('admin');
+  await until(() => world.isOn(vmid), { what: 'it to run again', timeoutMs: 15_000 });
+  await giveRole('user');
+  await until(() => !world.isOn(vmid), { what: 'it to stop again', timeoutMs: 15_000 });
+
+  const { status } = await world.billingOf(await app.signIn(ALICE));
+  expect(['suspended', 'canceled']).toContain(status);
+});
+
 test('what nobody pays for is deleted when its time is over, and the rest of the account stays', async () => {
   const [before] = (await bob.call('GET', '/api/instances')).body.rows;
   stripe.setCard(await world.customerOf(BOB), 'declining');
   stripe.advance(32 * DAY_MS);
   await world.settles(bob, 'the suspension', ({ status }) => status === 'suspended');
+  const subscription = `/v1/subscriptions?status=all&customer=${await world.customerOf(BOB)}`;
 
   await app.database.pool.query(
     `UPDATE timer SET due_at = now() WHERE instance_id = $1 AND timer_id LIKE '%keepDeadline%'`,
@@ -221,5 +270,18 @@ test('what nobody pays for is deleted when its time is over, and the rest of the
     timeoutMs: 20_000,
   });
   expect(before).toBeDefined();
+  await until(async () => (await askStripe(subscription)).data[0].status === 'canceled', {
+    what: 'the subscription to end at Stripe, too',
+  });
+  const actions = await until(
+    async () => {
+      const found = await actionsOf(BOB);
+      return found.includes('subscription.canceled') && found;
+    },
+    { what: 'the audit to say so' },
+  );
+  expect(actions).toEqual(
+    expect.arrayContaining(['containers.suspended', 'containers.restored', 'containers.expired']),
+  );
   expect((await bob.call('GET', '/api/auth/me')).status).toBe(200);
 });
