@@ -25,8 +25,8 @@ export async function startApp(options: AppOptions): Promise<App> {
   let url: string | null = null;
   if (config.role !== 'worker') {
     const view = opened.use(await startView(foundation));
-    const listening = opened.use(await listen(await createApi(foundation, view), config.http));
-    url = listening.url;
+    const api = await createApi(foundation, view);
+    url = opened.use(await listen(api.app, config.http, api.attach)).url;
   }
   opened.defer(() => foundation.closing.abort(new Error('this node shuts down')));
   logger.info({ role: config.role, url, metricsUrl }, 'started');

@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises';
 
+import type { Server } from 'node:http';
+
 import type { Express } from 'express';
 
 import { createAskOperation } from '../http/ask-operation.ts';
@@ -21,6 +23,7 @@ import { createAwaitOperation, operationEndpoints } from '../http/routes/operati
 import { serverEndpoints } from '../http/routes/servers.ts';
 import { createHttpApp } from '../http/server.ts';
 import { createServerTexts, type ServerTexts } from '../http/server-texts.ts';
+import { attachUpgrades, type UpgradeTaker } from '../http/upgrades.ts';
 import { createWaiting } from '../http/wait.ts';
 import { readMarker } from '../machines/instance/marker.ts';
 import { createFindRoles } from '../storage/credentials.ts';
@@ -37,8 +40,14 @@ import { createMailEndpoints } from './mail-endpoints.ts';
 import { measureFleet } from './metrics.ts';
 import type { View } from './view.ts';
 
+export interface Api {
+  readonly app: Express;
+  /** Gives the server its upgrade handler. */
+  readonly attach: (server: Server) => void;
+}
+
 /** The HTTP side of a node. */
-export async function createApi(foundation: Foundation, view: View): Promise<Express> {
+export async function createApi(foundation: Foundation, view: View): Promise<Api> {
   const problems = await readFile(new URL('../../docs/problems.md', import.meta.url), 'utf8');
   const { config, logger, metrics } = foundation;
   measureFleet(view.fleet, metrics);
@@ -49,7 +58,8 @@ export async function createApi(foundation: Foundation, view: View): Promise<Exp
     billingOf: billing.summaryOf,
     rolesSoon: () => foundation.relay.sweepSoon('entitlements'),
   });
-  return createHttpApp({
+  const takers: readonly UpgradeTaker[] = [];
+  const app = createHttpApp({
     endpoints: createEndpoints(foundation, view, { accounts, billing }),
     authenticate: accounts.authenticate,
     ...config.http,
@@ -58,6 +68,7 @@ export async function createApi(foundation: Foundation, view: View): Promise<Exp
     onRequest: metrics.observeRequest,
     metrics: createMetricsRouter(metrics, config.metrics.token),
   });
+  return { app, attach: (server) => attachUpgrades(server, takers, logger) };
 }
 
 interface Sides {

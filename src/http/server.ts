@@ -160,11 +160,13 @@ export interface Listening extends AsyncDisposable {
 export async function listen(
   app: express.Express,
   { host, port }: { readonly host: string; readonly port: number },
+  attach: (server: Server) => void = () => {},
 ): Promise<Listening> {
   // An upload takes as long as it does, and ends when nothing moves any more. Headers keep the limit
   // of Node, other bodies have that of request-stream.ts.
   const server = createServer({ ...classesFor(app), requestTimeout: 0 }, app);
   awaitReaders(server, app);
+  attach(server);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, resolve);
