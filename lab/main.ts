@@ -149,6 +149,7 @@ Accounts: demo / ${PASSWORD} (customer), admin / ${PASSWORD} (administrator)
 Players of Minecraft come in at ${edge.velocity.host}:${edge.velocity.gamePort}, by the name of their server
 Mails: ${mail.page.href}
 Payments: ${stripe.url.href} (who pays for what, and what the next month brings)
+Watch a server in the Stately inspector: ZPACK_PASSWORD=${PASSWORD} npm run inspect -- --api ${url} <vmid>
 Log: ${logFile}
 
 Sign in; create a Minecraft server and wait until it is ready; look at it; delete it:

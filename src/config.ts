@@ -99,25 +99,12 @@ const configuration = ENVIRONMENT.check((context) => {
     missesMax: env.POLL_MISSES,
     hostsEveryMs: env.HOST_SWEEP_MS,
   },
-  auth: {
-    secret: env.JWT_SECRET,
-    oldSecrets: env.JWT_OLD_SECRETS ?? [],
-    issuer: env.JWT_ISSUER,
-    accessTtlS: env.ACCESS_TOKEN_TTL_S,
-    refreshTtlS: env.REFRESH_TOKEN_TTL_S,
-    ideTtlS: env.IDE_TOKEN_TTL_S,
-    resetTtlS: env.PASSWORD_RESET_TTL_S,
-  },
-  limits: {
-    signIns: env.SIGN_IN_ATTEMPTS_MAX,
-    sessions: env.SESSIONS_OPENED_MAX,
-    resets: env.ACCOUNT_MAILS_MAX,
-    support: env.ACCOUNT_MAILS_MAX,
-    registrations: env.REGISTRATIONS_MAX,
-  },
+  auth: authOf(env),
+  limits: limitsOf(env),
   retention: { audit: env.AUDIT_KEEP_DAYS, mails: env.MAIL_KEEP_DAYS },
   mail: mailOf(env),
   billing: billingOf(env),
+  inspect: { isOpenToAll: env.INSPECT, isRemote: env.INSPECT_REMOTE },
   events: { behindMax: env.EVENTS_BEHIND_MAX },
   metrics: { token: env.METRICS_TOKEN, port: env.METRICS_PORT },
   discovery: { token: env.PROM_SD_TOKEN },
@@ -125,6 +112,24 @@ const configuration = ENVIRONMENT.check((context) => {
   debts: { everyMs: env.DEBT_SWEEP_MS },
   effects: { concurrency: env.EFFECT_CONCURRENCY, leaseMs: env.EFFECT_LEASE_MS },
 }));
+
+const authOf = (env: Environment) => ({
+  secret: env.JWT_SECRET,
+  oldSecrets: env.JWT_OLD_SECRETS ?? [],
+  issuer: env.JWT_ISSUER,
+  accessTtlS: env.ACCESS_TOKEN_TTL_S,
+  refreshTtlS: env.REFRESH_TOKEN_TTL_S,
+  ideTtlS: env.IDE_TOKEN_TTL_S,
+  resetTtlS: env.PASSWORD_RESET_TTL_S,
+});
+
+const limitsOf = (env: Environment) => ({
+  signIns: env.SIGN_IN_ATTEMPTS_MAX,
+  sessions: env.SESSIONS_OPENED_MAX,
+  resets: env.ACCOUNT_MAILS_MAX,
+  support: env.ACCOUNT_MAILS_MAX,
+  registrations: env.REGISTRATIONS_MAX,
+});
 
 function mailOf(env: Environment) {
   return {

@@ -168,6 +168,10 @@ export const ENVIRONMENT = z.object({
     .regex(/^whsec_[A-Za-z0-9+/]+=*$/, 'expected whsec_ and base64')
     .optional()
     .describe('Signs what it tells us of mails that came back'),
+  INSPECT: flag
+    .default(false)
+    .describe('Administrators may watch all instances at once in the inspector (development)'),
+  INSPECT_REMOTE: flag.default(false).describe('They may do so from other machines, too'),
   MAIL_TO_CONSOLE: flag.default(false).describe('Print mails if nothing else sends (development)'),
   MAIL_FROM: z
     .string()

@@ -12,6 +12,8 @@ import type { AnyEndpoint } from '../http/endpoint.ts';
 import { createEventHub, EVENT_LIMITS } from '../http/event-hub.ts';
 import { createEventTexts } from '../http/event-texts.ts';
 import { createHostPower } from '../http/host-power.ts';
+import { createInspectUpgrade } from '../http/inspect/upgrade.ts';
+import { createWatching } from '../http/inspect/watch.ts';
 import { createMetricsRouter } from '../http/metrics.ts';
 import { containerEndpoints } from '../http/routes/containers.ts';
 import { eventEndpoints } from '../http/routes/events.ts';
@@ -25,6 +27,7 @@ import { createHttpApp } from '../http/server.ts';
 import { createServerTexts, type ServerTexts } from '../http/server-texts.ts';
 import { attachUpgrades, type UpgradeTaker } from '../http/upgrades.ts';
 import { createWaiting } from '../http/wait.ts';
+import { instanceMachine } from '../machines/instance/machine.ts';
 import { readMarker } from '../machines/instance/marker.ts';
 import { createFindRoles } from '../storage/credentials.ts';
 import { createInstanceStore } from '../storage/instance-store.ts';
@@ -58,7 +61,14 @@ export async function createApi(foundation: Foundation, view: View): Promise<Api
     billingOf: billing.summaryOf,
     rolesSoon: () => foundation.relay.sweepSoon('entitlements'),
   });
-  const takers: readonly UpgradeTaker[] = [];
+  const takers: readonly UpgradeTaker[] = [
+    createInspectUpgrade({
+      watching: createWatching({ fleet: view.fleet, tail: view.tail, machine: instanceMachine }),
+      authenticate: accounts.authenticate,
+      ...config.inspect,
+      closing: foundation.closing.signal,
+    }),
+  ];
   const app = createHttpApp({
     endpoints: createEndpoints(foundation, view, { accounts, billing }),
     authenticate: accounts.authenticate,

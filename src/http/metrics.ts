@@ -3,14 +3,10 @@ import { type Request, Router } from 'express';
 import { ControlPlaneError } from '../errors.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { createTokenGate } from './auth/own-token.ts';
-
-const LOOPBACK = /^(?:::ffff:)?127\.|^::1$/;
-/** Whoever stands in front of us speaks from here for somebody who is elsewhere. */
-const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'];
+import { isNeighbour } from './neighbours.ts';
 
 function admitNeighbours(request: Request): void {
-  const isNear = LOOPBACK.test(request.socket.remoteAddress ?? '');
-  if (isNear && FORWARDED.every((name) => request.get(name) === undefined)) return;
+  if (isNeighbour(request)) return;
   const message = 'METRICS_TOKEN is not set, so metrics are only for this machine';
   throw new ControlPlaneError('forbidden', message);
 }
