@@ -11,6 +11,7 @@ export type ErrorCode =
   | 'account_suspended'
   | 'forbidden'
   | 'scope_missing'
+  | 'wrong_password'
   | 'not_found'
   | 'conflict'
   | 'account_exists'

@@ -27,6 +27,14 @@ const email = z.object({
   html: z.string().optional(),
   reply_to: list.optional(),
   headers: z.record(z.string(), z.string()).optional(),
+  tags: z
+    .array(
+      z.object({
+        name: z.string().regex(/^[\w-]{1,256}$/),
+        value: z.string().regex(/^[\w-]{1,256}$/),
+      }),
+    )
+    .optional(),
 });
 export type ResendMail = z.output<typeof email> & { readonly id: string };
 

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 
 import type { BillingOf } from '../http/account-view.ts';
-import { createAttempts } from '../http/auth/attempts.ts';
+import { createAttempts, createForgiveness } from '../http/auth/attempts.ts';
 import { createAuthentication } from '../http/auth/authentication.ts';
 import { createLimits, type Limits } from '../http/auth/limits.ts';
 import { createPasswordChanges, type QueueMail } from '../http/auth/password-changes.ts';
@@ -76,7 +76,12 @@ export function createAccountSide(parts: AccountParts, ports: AccountPorts): Acc
     ...{ passwords: createPasswords(), attempts: createAttempts(limits), newId: randomUUID },
   };
   const { refreshTtlS } = config.auth;
-  const mailing = { resets: createResets(parts), queueMail, mailSoon };
+  const mailing = {
+    forgive: createForgiveness(limits),
+    resets: createResets(parts),
+    queueMail,
+    mailSoon,
+  };
   const changes = createPasswordChanges({ ...common, ...mailing });
   return {
     authenticate: authentication.authenticate,

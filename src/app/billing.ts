@@ -105,7 +105,7 @@ export function createBilling(parts: Parts) {
         ...{ stripe, events },
         processSoon: () => relay.sweepSoon('stripe_events'),
       }),
-      ...billingRunEndpoints({ runs, run: (kind) => run(kind, closing.signal) }),
+      ...billingRunEndpoints({ runs, audit, run: (kind) => run(kind, closing.signal) }),
     ],
     workers: {
       performers: createBillingPerformers(composed) satisfies SubscriptionPerformers,

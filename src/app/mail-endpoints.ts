@@ -26,7 +26,7 @@ export function createMailEndpoints(
     ...(secret === undefined
       ? []
       : mailWebhookEndpoints({
-          mails,
+          ...{ mails, now },
           readEvent: (signed) => readResendEvent({ secret, now: now() }, signed),
         })),
   ];

@@ -22,6 +22,7 @@ export const PROBLEMS: Readonly<Record<ErrorCode, { status: number; title: strin
   plan_limit_reached: { status: 402, title: 'The plan does not include this' },
   account_suspended: { status: 402, title: 'The account is suspended' },
   forbidden: { status: 403, title: 'This is not for you' },
+  wrong_password: { status: 403, title: 'The password is another one' },
   scope_missing: { status: 403, title: 'The token is not for this' },
   not_found: { status: 404, title: 'There is no such resource' },
   conflict: { status: 409, title: 'The resource does not accept this now' },

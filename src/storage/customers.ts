@@ -16,6 +16,9 @@ export interface Use {
   readonly memoryMiB: number;
 }
 
+export const isWithin = (used: Use, limits: Use): boolean =>
+  used.slots <= limits.slots && used.memoryMiB <= limits.memoryMiB;
+
 /** Users as billing knows them, and what they use. */
 export interface Customers {
   find(userId: string): Promise<Customer | null>;

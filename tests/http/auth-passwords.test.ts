@@ -69,7 +69,9 @@ describe('changing the password', () => {
   test("wants the current one, and a new one that is not everybody's", async () => {
     const me = await signUp();
 
-    expect(await change(me.client, 'not this one')).toMatchObject({ status: 401 });
+    expect(await change(me.client, 'not this one')).toMatchObject({
+      ...{ status: 403, body: { error: 'wrong_password' } },
+    });
     expect(await change(me.client, PASSWORD, 'password123')).toMatchObject({ status: 400 });
     expect(await change(me.client, PASSWORD, PASSWORD)).toMatchObject({
       ...{ status: 400, body: { errors: [{ field: 'body.newPassword' }] } },

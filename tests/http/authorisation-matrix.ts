@@ -30,12 +30,12 @@ function expectedOf(row: Row, method: string, { as, machine }: Caller): string {
   if (!as) return NOBODY;
   const { who, scopes } = as;
   if (scopes) {
-    if (access === 'session_only' || access === 'own_session') return UNSCOPED;
+    if (access.includes('session')) return UNSCOPED;
     if (!scopes.includes(method === 'get' ? 'read' : 'write')) return UNSCOPED;
     if (access === 'admin' && !scopes.includes('admin')) return UNSCOPED;
   }
   const isAdmin = who === 'admin' && (scopes === null || scopes.includes('admin'));
-  if (access === 'admin') return isAdmin ? done : ADMINS_ONLY;
+  if (access === 'admin' || access === 'admin_session') return isAdmin ? done : ADMINS_ONLY;
   const isTheirs = who === 'owner' || who === 'suspended';
   if (access === 'own' && !isTheirs && !isAdmin) return SOMEBODY_ELSES;
   if (access === 'own_session' && !isTheirs) return SOMEBODY_ELSES;

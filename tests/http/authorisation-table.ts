@@ -10,6 +10,7 @@ import type { Machine, Target } from './authorisation-world.ts';
  * - `session_only`: everybody by a sign-in
  * - `own_session`: the same, of something that must be theirs, whoever they are
  * - `admin`: administrators, by an API token only if that has the scope for it
+ * - `admin_session`: administrators by a sign-in
  */
 export type Access =
   | 'public'
@@ -18,7 +19,8 @@ export type Access =
   | 'own'
   | 'session_only'
   | 'own_session'
-  | 'admin';
+  | 'admin'
+  | 'admin_session';
 
 export interface Row {
   readonly access: Access;
@@ -102,7 +104,12 @@ export const TABLE: Readonly<Record<string, Row>> = {
   revokeApiToken: { access: 'own_session', done: '200', target: 'api_token' },
 
   listUsers: admin,
-  changeRole: { ...admin, target: 'account', body: () => ({ role: 'user' }) },
+  changeRole: {
+    access: 'admin_session',
+    done: '200',
+    target: 'account',
+    body: () => ({ role: 'user' }),
+  },
   listAuditEntries: admin,
 
   createInstance: {
@@ -144,11 +151,10 @@ export const TABLE: Readonly<Record<string, Row>> = {
   },
   downgrade: {
     ...{ access: 'session_only', done: '409 not_subscribed' },
-    ...{ suspended: '409 payment_due', admin: exempt, body: () => ({ plan: null }) },
+    ...{ suspended: '409 payment_due', body: () => ({ plan: null }) },
   },
   cancelDowngrade: {
-    ...{ access: 'session_only', done: '409 not_subscribed' },
-    ...{ suspended: '409 payment_due', admin: exempt },
+    ...{ access: 'session_only', done: '409 not_subscribed', suspended: '409 payment_due' },
   },
   receiveStripeEvent: {
     ...{ access: 'gate', opensFor: 'stripe', done: '200', refused: '400 invalid_input' },
@@ -156,7 +162,7 @@ export const TABLE: Readonly<Record<string, Row>> = {
   },
   receiveMailEvent: {
     ...{ access: 'gate', opensFor: 'resend', done: '200', refused: '400 invalid_input' },
-    body: () => ({ type: 'email.delivered', data: {} }),
+    body: () => ({ type: 'email.opened', data: {} }),
   },
   listBillingRuns: admin,
   runBilling: { ...admin, body: () => ({ kind: 'expiry' }) },

@@ -171,6 +171,54 @@ describe('standing', () => {
   });
 });
 
+describe('whoever has nothing to pay for any more', () => {
+  test.each(['suspended', 'canceled', 'expiring', 'expired'])(
+    'and uses no more than costs nothing was left %s, unable to pay',
+    (standing) => {
+      const life = begin();
+      life.see('past_due');
+      if (standing === 'canceled') life.see('canceled');
+      else life.pass('graceDeadline', 3_000);
+      if (standing.startsWith('expir')) life.pass('keepDeadline', 10_000);
+      if (standing === 'expired') life.read(observed('past_due'));
+      expect(life.state.value.standing).toBe(standing);
+      life.kinds();
+
+      if (standing === 'expiring') life.read(observed('canceled', { fitsDefault: true }));
+      else life.see('canceled', { fitsDefault: true });
+
+      expect(life.state.value.standing).toBe('none');
+      expect(life.state.context.suspendedAt).toBeNull();
+      expect(life.kinds()).toContain('billing.apply');
+    },
+  );
+
+  test('was stopped when the default plan was made smaller', () => {
+    const life = begin();
+    life.see('active');
+    life.see('canceled', { fitsDefault: true });
+
+    life.see('canceled');
+
+    expect(life.state.value.standing).toBe('none');
+    expect(life.kinds()).not.toContain('billing.apply');
+    life.see('active', { subscriptionId: 'sub_2' });
+    life.see('canceled', { subscriptionId: 'sub_2' });
+    expect(life.state.value.standing).toBe('canceled');
+  });
+});
+
+test('a price that is not known any more took the plan away', () => {
+  const life = begin();
+  life.see('active');
+  life.see('active', { planId: null });
+  expect(life.state.context.observed?.planId).toBe('small');
+
+  life.see('active', { planId: null, subscriptionId: 'sub_2' });
+
+  expect(life.state.context.observed?.planId).toBeNull();
+});
+
 describe('an owner who becomes an administrator', () => {
   test('has what was suspended back, however long nobody pays, and as long as others afterwards', () => {
     const life = begin();
@@ -186,7 +234,9 @@ describe('an owner who becomes an administrator', () => {
     expect(life.state.value).toMatchObject({ standing: 'suspended', exemption: 'exempt' });
     life.send({ type: 'owner.charged' });
 
+    // Nobody was written to while nothing was due.
     expect(life.effects.splice(0)).toMatchObject([
+      { kind: 'billing.mail', mail: { kind: 'suspended', params: { keptUntil: 24_000 } } },
       { kind: 'billing.apply', reason: 'payment_due', order: 3 },
     ]);
     expect(life.state.context.keptUntil).toBe(24_000);

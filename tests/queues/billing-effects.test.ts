@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
+import { createStandings } from '../../src/http/billing/standing.ts';
 import { definitions } from '../../src/machines/index.ts';
 import { createPlans } from '../../src/storage/plans.ts';
 import { idOf } from '../support/fleet-writer.ts';
@@ -273,4 +274,76 @@ describe('a decision that could not be told', () => {
       await t.told(5_002, 'delete.requested'),
     ]).toEqual([0, 1]);
   });
+});
+
+describe('a plan that is sold for another price now', () => {
+  const small = {
+    ...{ id: 'small', name: 'Small', slots: 1, memoryMiB: 1_024, priceCents: 900 },
+    ...{ currency: 'eur', position: 1, isDefault: false },
+  };
+
+  test('was taken from whoever had bought it before', async () => {
+    await using t = await setUpBilling();
+    await t.subscribe(ANN);
+    await createPlans(t.database.prisma).upsert({ ...small, stripePriceId: 'price_small_2' });
+
+    await t.look(ANN);
+
+    expect((await t.contextOf(ANN)).observed).toMatchObject({ planId: 'small' });
+    expect(await t.rows('SELECT FROM audit_entry')).toEqual([]);
+  });
+
+  test('and whose price nobody knows stays what it was, and is told of', async () => {
+    await using t = await setUpBilling();
+    await t.subscribe(ANN);
+    await t.rows('DELETE FROM plan_price');
+    await t.look(ANN);
+    await t.look(ANN);
+
+    expect((await t.contextOf(ANN)).observed).toMatchObject({ planId: 'small' });
+    expect(await t.rows('SELECT action, detail FROM audit_entry')).toEqual([
+      { action: 'price.unknown', detail: { priceId: 'price_small' } },
+    ]);
+  });
+});
+
+describe('a downgrade', () => {
+  test('limited nothing while Stripe was asked for it', async () => {
+    await using t = await setUpBilling();
+    await t.subscribe(ANN, 'large');
+    const standings = createStandings(t.node);
+    await t.ask(ANN, 'downgrade', 'small');
+
+    const allowance = await standings.allowanceOf(ANN);
+
+    expect(allowance).toMatchObject({ limits: { slots: 1, memoryMiB: 1_024 } });
+  });
+
+  test('was made although more was in use by then', async () => {
+    await using t = await setUpBilling();
+    const customer = await t.subscribe(ANN, 'large');
+    await t.ask(ANN, 'downgrade', 'small');
+    await t.instances(ANN, [5_001, 5_002]);
+
+    await t.drain();
+
+    expect((await t.contextOf(ANN)).change).toMatchObject({
+      ...{ state: 'failed', error: { message: expect.stringContaining('more is in use') } },
+    });
+    expect(await t.stripe.client.readSubscription(customer)).toMatchObject({ pending: null });
+  });
+});
+
+test('a change of the plan is in the audit once, when it has been made', async () => {
+  await using t = await setUpBilling();
+  await t.subscribe(ANN);
+  await t.ask(ANN, 'upgrade', 'large');
+  const { params } = await t.effect('stripe.change');
+
+  await t.node.perform(params);
+  await t.nodes[1].perform(params);
+
+  expect(await t.rows('SELECT action, detail FROM audit_entry')).toMatchObject([
+    { action: 'plan.changed', detail: { change: 'upgrade', priceId: 'price_large' } },
+  ]);
 });

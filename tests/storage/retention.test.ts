@@ -44,6 +44,15 @@ test('what ended long ago is forgotten, and nothing else', async () => {
     const entry = { at, action: 'x', outcome: 'done', detail: {} };
     await prisma.auditEntry.create({ data: entry });
   }
+  for (const [version, type, at] of [
+    [1, 'stripe.changed', ago(31)],
+    [2, 'subscription.observed', ago(31)],
+    [3, 'upgrade.requested', ago(31)],
+    [4, 'stripe.changed', ago(29)],
+  ] as const) {
+    const row = { instanceId: 'sub-u-ann', version, eventId: `e${version}`, event: { type }, at };
+    await prisma.subscriptionJournal.create({ data: { ...row, state: {} } });
+  }
   const forget = createRetention(database.pool, { audit: 400, mails: 90 });
 
   const first = await forget(new AbortController().signal);
@@ -51,6 +60,7 @@ test('what ended long ago is forgotten, and nothing else', async () => {
 
   expect(first).toEqual({
     ...{ refreshTokens: 4, sessions: 2, apiTokens: 2, resets: 1, mails: 1, audit: 1 },
+    comparisons: 2,
   });
   expect(Object.values(second).every((count) => count === 0)).toBe(true);
   const left = await prisma.session.findMany({ select: { id: true }, orderBy: { id: 'asc' } });

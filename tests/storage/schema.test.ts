@@ -246,6 +246,7 @@ const ROWS = {
     leasedUntil: null,
     finishedAt: null,
   },
+  PlanPrice: { id: 'price_1', planId: 'small' },
   Plan: {
     id: 'small',
     name: 'Small',

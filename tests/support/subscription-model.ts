@@ -42,6 +42,7 @@ export function subscriptionEvents(snapshot: SubscriptionSnapshot) {
       ...STATUSES.map((status) => observed(status)),
       observed('active', { pending: { planId: null, at: 9 } }),
       observed('past_due', { subscriptionId: 'sub_2' }),
+      observed('canceled', { fitsDefault: true }),
       null,
     ].map((seen) => ({ type: 'subscription.observed', opId, observed: seen, at: 2 })),
   );
@@ -80,7 +81,7 @@ export function subscriptionModel(machine: AnyStateMachine): Model<SubscriptionS
         [ops.sync === null, ops.change === null, isStale],
         Number(ops.sync?.id ?? 0) > context.checkAfter,
         value.change === 'idle' ? 0 : Math.min(attempts.change, 5),
-        [seen?.pending != null, change?.state ?? null],
+        [seen?.pending != null, change?.state ?? null, seen?.status === 'canceled'],
         [context.reminded, context.pastDueSince === null, context.suspendedAt === null],
       ]);
     },

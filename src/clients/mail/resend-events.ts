@@ -10,6 +10,10 @@ export interface ResendEvent {
   readonly type: string;
   /** As it named the mail when it took it; null: it is about something else. */
   readonly messageId: string | null;
+  /** As we named it. */
+  readonly mailId: string | null;
+  /** Unix ms. */
+  readonly at: number;
 }
 
 export interface SignedBody {
@@ -25,7 +29,13 @@ const TOLERANCE_S = 300;
 
 const event = z.object({
   type: z.string(),
-  data: z.object({ email_id: z.string().optional() }).optional(),
+  created_at: z.string().optional(),
+  data: z
+    .object({
+      email_id: z.string().optional(),
+      tags: z.record(z.string(), z.string()).catch({}).optional(),
+    })
+    .optional(),
 });
 
 /**
@@ -48,13 +58,17 @@ export function readResendEvent(
     );
   });
   if (!isSigned || !(age <= TOLERANCE_S)) throw unsigned();
-  return parse(bytes);
+  return parse(bytes, now);
 }
 
-function parse(bytes: Buffer): ResendEvent {
+function parse(bytes: Buffer, now: number): ResendEvent {
   try {
-    const { type, data } = event.parse(JSON.parse(bytes.toString('utf8')));
-    return { type, messageId: data?.email_id ?? null };
+    const { type, created_at, data } = event.parse(JSON.parse(bytes.toString('utf8')));
+    const at = Date.parse(created_at ?? '');
+    return {
+      ...{ type, messageId: data?.email_id ?? null, mailId: data?.tags?.['mail'] ?? null },
+      at: Number.isNaN(at) ? now : at,
+    };
   } catch (cause) {
     throw new InvalidInputError('the body is not an event', { cause });
   }

@@ -43,6 +43,8 @@ export function createResendTransport(options: ResendOptions): MailTransport & A
         ...{ from, to: [to], subject, text, html },
         ...(replyTo && { reply_to: replyTo.address }),
         headers: { 'X-Entity-Ref-ID': id },
+        // What it tells us later names the mail by this, also if its answer is lost now.
+        tags: [{ name: 'mail', value: id }],
       };
       signal?.throwIfAborted();
       await begin('resend');

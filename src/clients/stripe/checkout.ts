@@ -46,11 +46,11 @@ export function createCheckouts(
   }
 
   /** The latest first. */
-  async function listOpen(customerId: string): Promise<readonly string[]> {
+  async function listOpen(customerId: string): Promise<readonly { id: string; url: string }[]> {
     const what = `checkout.sessions.list ${customerId}`;
     const says = { customer: customerId, status: 'open', limit: OPEN_MAX } as const;
     const answer = await ask(what, (stripe) => stripe.checkout.sessions.list(says));
-    return readListed(what, answer).data.map(({ id }) => id);
+    return readListed(what, answer).data.map((one) => readOpened(what, one));
   }
 
   async function close(id: string): Promise<void> {
@@ -64,14 +64,14 @@ export function createCheckouts(
 
   return {
     async createCheckout(order) {
-      const { id, url } = await create(order);
+      const created = await create(order);
       // Of two requests at the same time both leave the same page open: the latest of all.
-      const [latest = id, ...others] = await listOpen(order.customerId);
-      for (const other of others) await close(other);
+      const [latest = created, ...others] = await listOpen(order.customerId);
+      for (const { id } of others) await close(id);
       // After that: what was paid on another page until now is a subscription by now.
       const has = await readSubscription(order.customerId);
-      if (!has || !BOUGHT.includes(has.status)) return { url };
-      await close(latest);
+      if (!has || !BOUGHT.includes(has.status)) return { url: latest.url };
+      await close(latest.id);
       return null;
     },
   };

@@ -135,15 +135,21 @@ function pendingOf(one: Subscription): ObservedSubscription['pending'] {
 const OVER = ['canceled', 'incomplete_expired'];
 export const isOver = ({ status }: Subscription): boolean => OVER.includes(status);
 
+/**
+ * From what counts least: what is paid for counts before what is behind, and what was never paid at
+ * all hides nothing, not even what has ended.
+ */
+const RANKS = [
+  ...['incomplete_expired', 'incomplete', 'canceled'],
+  ...['paused', 'unpaid', 'past_due', 'trialing', 'active'],
+];
+
 /** Lives, and is or was paid for. */
-export const isLiving = (one: Subscription): boolean => rankOf(one) === 2;
+export const isLiving = ({ status }: Subscription): boolean =>
+  RANKS.indexOf(status) > RANKS.indexOf('canceled');
 
-function rankOf(one: Subscription): number {
-  if (isOver(one)) return 0;
-  return one.status === 'incomplete' ? 1 : 2;
-}
-
-/** The one that counts: what lives before what was never paid before what is over, then the latest. */
+/** The one that counts; of two in the same state the latest. */
 export function chooseSubscription(all: readonly Subscription[]): Subscription | undefined {
+  const rankOf = ({ status }: Subscription) => RANKS.indexOf(status);
   return all.toSorted((a, b) => rankOf(b) - rankOf(a) || b.created - a.created)[0];
 }

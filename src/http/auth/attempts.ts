@@ -14,12 +14,21 @@ export interface Attempt {
  */
 export type CheckAttempt = (attempt: Attempt, isRight: () => Promise<boolean>) => Promise<boolean>;
 
+/** By what was typed, whether somebody has that name or not: a count tells nobody who has. */
+const keyOf = (name: string) => `name ${name.toLowerCase()}`;
+
+/** Whoever has shown in another way to be the owner need not wait for what others have guessed. */
+export function createForgiveness({ signIns }: Pick<Limits, 'signIns'>) {
+  return async (names: readonly string[]): Promise<void> => {
+    await Promise.all(names.map((name) => signIns.ofAccount.reset(keyOf(name))));
+  };
+}
+
 export function createAttempts({ signIns }: Pick<Limits, 'signIns'>): CheckAttempt {
   const { ofAccount, ofCaller } = signIns;
   return async ({ caller, userId, name }, check) => {
     const who = { ip: caller.ip, subjectId: userId };
-    // By what was typed, whether somebody has that name or not: a count tells nobody who has.
-    const account = `name ${name.toLowerCase()}`;
+    const account = keyOf(name);
     const place = callerOf(caller.ip);
     await ofCaller.take(place, who);
     await ofAccount.take(account, who);

@@ -12,7 +12,8 @@ import { refused, type Tokens } from './tokens.ts';
  */
 const CACHE_MS = 5_000;
 
-const BEARER = /^Bearer (?:([\w-]+\.[\w-]+\.[\w-]+)|(zpk_[\w-]{43}))$/;
+/** The scheme in any case (RFC 9110, 11.1), the token as it is. */
+const BEARER = /^[Bb][Ee][Aa][Rr][Ee][Rr] (?:([\w-]+\.[\w-]+\.[\w-]+)|(zpk_[\w-]{43}))$/;
 
 export interface Authentication {
   readonly authenticate: Authenticate;

@@ -22,6 +22,7 @@ export interface PasswordChangeOptions {
   readonly authentication: Pick<Authentication, 'forget'>;
   readonly passwords: Passwords;
   readonly attempts: CheckAttempt;
+  readonly forgive: (names: readonly string[]) => Promise<void>;
   readonly limits: Pick<Limits, 'resets'>;
   readonly queueMail: QueueMail;
   /** A mail lies there: only a hint. */
@@ -31,7 +32,7 @@ export interface PasswordChangeOptions {
 }
 
 export interface PasswordChanges {
-  /** @throws ControlPlaneError `unauthenticated`, `invalid_input` or `limit_exceeded` */
+  /** @throws ControlPlaneError `wrong_password`, `invalid_input` or `limit_exceeded` */
   change(
     change: {
       readonly userId: string;
@@ -74,7 +75,7 @@ export function createPasswordChanges(options: PasswordChangeOptions): PasswordC
       if (to !== null && (await accounts.changePassword({ ...change, to })))
         return conclude(userId);
       await audit.write({ ...entry, outcome: 'refused' });
-      throw new ControlPlaneError('unauthenticated', 'the current password is another one');
+      throw new ControlPlaneError('wrong_password', 'the current password is another one');
     },
     async requestReset(address, caller) {
       const recipient = address.toLowerCase();
@@ -95,6 +96,7 @@ export function createPasswordChanges(options: PasswordChangeOptions): PasswordC
       const mailKey = newMailKey('password_changed');
       const how = { userId: user.id, passwordHash, audit: entry, mailKey };
       if (!(await resets.consume(token, how))) throw useless();
+      await options.forgive([user.email, user.username]);
       conclude(user.id);
     },
   };

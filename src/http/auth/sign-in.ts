@@ -60,11 +60,11 @@ export function createSignIn(options: SignInOptions): SignIn {
   const { users, accounts, sessions, audit, passwords, attempts, limits, now, newId } = options;
   const { issue, expiryOf } = createIssuing(options);
 
-  async function takeSession(userId: string, { ip }: Caller): Promise<void> {
-    const who = { ip, subjectId: userId };
-    await limits.sessions.ofCaller.take(callerOf(ip), who);
-    await limits.sessions.ofAccount.take(userId, who);
-  }
+  const takeOfCaller = ({ ip }: Caller, subjectId: string) =>
+    limits.sessions.ofCaller.take(callerOf(ip), { ip, subjectId });
+  /** Only of whoever has shown to be the owner: nobody else can use it up. */
+  const takeOfAccount = ({ ip }: Caller, subjectId: string) =>
+    limits.sessions.ofAccount.take(subjectId, { ip, subjectId });
 
   return {
     async register({ password, ...wanted }, caller) {
@@ -86,7 +86,8 @@ export function createSignIn(options: SignInOptions): SignIn {
         passwords.verify(password, user?.passwordHash ?? null),
       );
       if (user && isRight) {
-        await takeSession(user.id, caller);
+        await takeOfCaller(caller, user.id);
+        await takeOfAccount(caller, user.id);
         const { session, ...issued } = await issue(user.id, newId(), caller);
         const checked = {
           passwordHash: user.passwordHash,
@@ -101,7 +102,7 @@ export function createSignIn(options: SignInOptions): SignIn {
     },
     async refresh(refreshToken, caller) {
       const { userId, sid: sessionId } = await options.tokens.verifyRefresh(refreshToken);
-      await takeSession(userId, caller);
+      await takeOfCaller(caller, userId);
       const user = await users.findById(userId);
       if (!user) throw ended();
       const { session, ...issued } = await issue(userId, sessionId, caller);
@@ -114,7 +115,10 @@ export function createSignIn(options: SignInOptions): SignIn {
         ...{ hash: hashToken(refreshToken), nextHash: session.refreshHash },
         forgetBefore: expiryOf(now(), -1),
       });
-      if (outcome === 'rotated') return { user, ...issued };
+      if (outcome === 'rotated') {
+        await takeOfAccount(caller, userId);
+        return { user, ...issued };
+      }
       options.authentication.forget(userId);
       throw ended();
     },

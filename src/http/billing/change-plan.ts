@@ -4,12 +4,12 @@ import { ConflictError, ControlPlaneError, NotFoundError } from '../../errors.ts
 import { subscriptionOf } from '../../machines/index.ts';
 import type { PlanChange, SubscriptionContext } from '../../machines/subscription/types.ts';
 import type { ChangeRefusal } from '../../machines/subscription/wishes.ts';
-import type { Customers, Use } from '../../storage/customers.ts';
+import { type Customers, isWithin, type Use } from '../../storage/customers.ts';
 import type { InstanceStore } from '../../storage/instance-store.ts';
 import type { Plan, Plans } from '../../storage/plans.ts';
 import { fingerprintOf, keyReused, replayAnswer } from '../idempotency.ts';
 import type { Waiting } from '../wait.ts';
-import { fits, limitsOf, type Standings } from './standing.ts';
+import { limitsOf, type Standings } from './standing.ts';
 
 /** What we refuse without asking the machine. */
 export const PLAN_REASONS = [
@@ -54,7 +54,7 @@ interface ChangeRequest {
 /** @throws ConflictError `plan_change_refused`, because more is in use than the plan includes */
 export function requireFit(used: Use, plan: Plan): void {
   const limits = limitsOf(plan);
-  if (fits(used, limits)) return;
+  if (isWithin(used, limits)) return;
   throw refusePlan(
     'exceeds_use',
     `${used.slots} containers with ${used.memoryMiB} MiB are in use, and the plan includes ` +
@@ -72,7 +72,10 @@ function createPlanChoice({
   /** @throws ConflictError `plan_change_refused` */
   async function choose({ userId, kind, planId }: ChangeRequest): Promise<Plan | null> {
     const { isExempt, plan: current } = await standings.standingOf(userId);
-    if (isExempt) throw refusePlan('exempt', 'administrators pay nothing');
+    // What was paid for before is theirs to end.
+    if (isExempt && kind !== 'keep' && planId !== null) {
+      throw refusePlan('exempt', 'administrators pay nothing');
+    }
     if (kind === 'keep') return null;
     const all = await plans.list();
     const wanted = all.find(({ id, isDefault }) => (planId === null ? isDefault : id === planId));
@@ -87,7 +90,8 @@ function createPlanChoice({
       throw refusePlan('not_a_downgrade', `${wanted.name} is larger than ${current.name}`);
     }
     // Whoever goes altogether leaves everything behind: it is stopped, and kept for a while.
-    if (kind === 'downgrade' && wanted) requireFit(await customers.useOf(userId), wanted);
+    if (planId !== null && kind === 'downgrade' && wanted)
+      requireFit(await customers.useOf(userId), wanted);
     return wanted?.stripePriceId ? wanted : null;
   }
 
@@ -165,6 +169,7 @@ export function createPlanChange(dependencies: Dependencies) {
 
 function failed({ error }: PlanChange): Error {
   const { code = 'failed', message = '' } = error ?? {};
+  if (code === 'exceeds_use') return refusePlan(code, message);
   if (code === 'refused') return refusePlan('payment_refused', message);
   return new ControlPlaneError(
     'upstream_failed',

@@ -27,9 +27,6 @@ interface Dependencies {
 export const limitsOf = (plan: Plan | null): Use =>
   plan ? { slots: plan.slots, memoryMiB: plan.memoryMiB } : NOTHING;
 
-export const fits = (used: Use, limits: Use): boolean =>
-  used.slots <= limits.slots && used.memoryMiB <= limits.memoryMiB;
-
 const smallerOf = (a: Use, b: Use): Use => ({
   slots: Math.min(a.slots, b.slots),
   memoryMiB: Math.min(a.memoryMiB, b.memoryMiB),
@@ -53,7 +50,10 @@ export function createStandings({ plans, customers, subscriptions }: Dependencie
 
   /** What is made now is still there when a smaller plan begins. */
   async function pendingLimits({ subscription }: CustomerStanding): Promise<Use | null> {
-    const pending = subscription?.context.observed?.pending;
+    const { observed, change } = subscription?.context ?? {};
+    // One that Stripe is being asked for just now counts like one that it has agreed to.
+    const isPlanned = change?.state === 'running' && change.kind === 'downgrade';
+    const pending = isPlanned ? change : observed?.pending;
     if (!pending) return null;
     const all = await plans.list();
     return limitsOf(

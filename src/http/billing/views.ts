@@ -1,8 +1,8 @@
 import { z } from 'zod';
 
-import type { Use } from '../../storage/customers.ts';
+import { isWithin, type Use } from '../../storage/customers.ts';
 import type { Plan } from '../../storage/plans.ts';
-import { type CustomerStanding, fits } from './standing.ts';
+import type { CustomerStanding } from './standing.ts';
 
 const date = z.iso.datetime();
 
@@ -87,7 +87,7 @@ export function viewBilling(
     plan: plan && viewPlan(plan),
     limits,
     used,
-    isOverLimit: limits !== null && !fits(used, limits),
+    isOverLimit: limits !== null && !isWithin(used, limits),
     periodEnd: dateOf(observed?.periodEnd),
     trialEnd: dateOf(observed?.trialEnd),
     pendingChange: observed?.pending

@@ -1,7 +1,9 @@
 import { z } from 'zod';
 
 import { ConflictError } from '../../errors.ts';
+import type { Audit } from '../../storage/audit.ts';
 import type { BillingRun, BillingRuns } from '../../storage/billing-runs.ts';
+import { ownEntry } from '../auth/audit-entry.ts';
 import { type AnyEndpoint, endpoint, nothing } from '../endpoint.ts';
 import { requireAdmin } from './reconcile.ts';
 
@@ -33,9 +35,11 @@ const viewRun = ({ startedAt, finishedAt, ...run }: BillingRun) => ({
 /** What the billing schedule has done, and a way to have it done now. */
 export function billingRunEndpoints({
   runs,
+  audit,
   run,
 }: {
   readonly runs: Pick<BillingRuns, 'list'>;
+  readonly audit: Pick<Audit, 'write'>;
   /** null: one of this kind runs already. */
   readonly run: (kind: (typeof RUN_KINDS)[number]) => Promise<BillingRun | null>;
 }): AnyEndpoint[] {
@@ -65,10 +69,13 @@ export function billingRunEndpoints({
       body: z.object({ kind: z.enum(RUN_KINDS) }),
       replies: { 200: z.object({ ok: z.literal(true), run: runView }) },
       problems: ['unauthenticated', 'forbidden', 'invalid_input', 'conflict'],
-      async handle({ body, principal }) {
+      async handle({ body, principal, caller }) {
         requireAdmin(principal);
         const done = await run(body.kind);
         if (!done) throw new ConflictError(`a run of ${body.kind} is on its way already`);
+        const { userId } = principal;
+        const detail = { kind: body.kind, outcome: done.outcome };
+        await audit.write({ ...ownEntry('billing.run', userId, caller, detail), subjectId: null });
         return { status: 200, body: { ok: true, run: viewRun(done) } };
       },
     }),

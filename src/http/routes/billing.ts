@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 import type { StripeClient } from '../../clients/stripe/client.ts';
-import { NotFoundError } from '../../errors.ts';
+import { ControlPlaneError, NotFoundError } from '../../errors.ts';
 import type { Audit } from '../../storage/audit.ts';
 import type { Customers } from '../../storage/customers.ts';
 import type { Plan, Plans } from '../../storage/plans.ts';
@@ -128,8 +128,9 @@ function pages(dependencies: BillingEndpointDependencies): AnyEndpoint[] {
       replies: { 200: redirect },
       problems: [...COMMON, 'plan_change_refused', 'upstream_failed'],
       async handle({ principal: { userId }, caller }) {
-        const { isExempt } = await standings.standingOf(userId);
-        if (isExempt) throw refusePlan('exempt', 'administrators pay nothing');
+        const { isExempt, subscription } = await standings.standingOf(userId);
+        // Whoever paid before has cards and invoices there.
+        if (isExempt && !subscription) throw refusePlan('exempt', 'administrators pay nothing');
         const customerId = await enroll(userId);
         const { url } = await stripe.createPortalSession({ customerId, returnUrl });
         await audit.write(ownEntry('billing_portal.opened', userId, caller));
@@ -145,9 +146,17 @@ function changes(
 ): AnyEndpoint[] {
   async function change(request: Parameters<typeof changePlan>[0], caller: Caller) {
     const { userId, kind, planId: plan } = request;
-    const made = await changePlan(request);
-    const detail = { kind, plan, changeId: made?.id ?? null, state: made?.state ?? null };
-    await audit.write(ownEntry('plan_change.requested', userId, caller, detail));
+    const entry = ownEntry('plan_change.requested', userId, caller, { kind, plan });
+    try {
+      await changePlan(request);
+    } catch (error) {
+      const refused = error instanceof ControlPlaneError ? error : null;
+      const reason = String(refused?.details['reason'] ?? refused?.code ?? 'internal_error');
+      const detail = { ...entry.detail, reason };
+      await audit.write({ ...entry, outcome: 'refused', detail });
+      throw error;
+    }
+    await audit.write(entry);
     return show(userId);
   }
 

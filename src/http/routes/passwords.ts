@@ -32,7 +32,7 @@ export function passwordEndpoints(changes: PasswordChanges): readonly AnyEndpoin
       body: z.object({ currentPassword: anyPassword, newPassword }),
       sessionOnly: true,
       replies: { 200: done },
-      problems: ['invalid_input', 'unauthenticated', 'limit_exceeded'],
+      problems: ['invalid_input', 'unauthenticated', 'wrong_password', 'limit_exceeded'],
       async handle({ principal, body, caller }) {
         const change = { userId: principal.userId, sessionId: sessionOf(principal), ...body };
         await changes.change(change, caller);

@@ -69,6 +69,7 @@ export function userEndpoints(dependencies: UserDependencies): readonly AnyEndpo
     endpoint({
       ...base,
       operationId: 'changeRole',
+      sessionOnly: true,
       summary: 'Make somebody an administrator, or not one any more',
       method: 'patch',
       path: '/api/admin/users/:userId',

@@ -62,6 +62,16 @@ export const subscriptionSetup = setup({
       event.type === 'subscription.observed' &&
       event.opId === context.ops.sync?.id &&
       standingOf(event.observed) === as,
+    isNewlyEnded: ({ context, event }) =>
+      event.type === 'subscription.observed' &&
+      event.opId === context.ops.sync?.id &&
+      standingOf(event.observed) === 'canceled' &&
+      (context.observed?.status !== 'canceled' ||
+        event.observed?.subscriptionId !== context.observed.subscriptionId),
+    isFree: ({ context, event }) =>
+      event.type === 'subscription.observed' &&
+      event.opId === context.ops.sync?.id &&
+      event.observed?.fitsDefault === true,
     isAnotherBehind: ({ context, event }) =>
       event.type === 'subscription.observed' &&
       event.opId === context.ops.sync?.id &&

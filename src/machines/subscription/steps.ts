@@ -2,6 +2,7 @@ import { reasonOf } from './calls.ts';
 import { atOf, subscriptionSetup } from './setup.ts';
 import type {
   ChangeKind,
+  Observed,
   PlanChange,
   SubscriptionContext,
   SubscriptionEffect,
@@ -124,9 +125,18 @@ const errorOf = (event: SubscriptionEvent) =>
     ? { code: event.code, message: event.message }
     : { code: 'deadline_exceeded', message: 'Stripe did not do it in time' };
 
+/** A price that we do not know (any more) does not make a plan another one. */
+function withPlan(before: Observed | null, seen: Observed | null): Observed | null {
+  if (seen === null || seen.planId !== null) return seen;
+  if (seen.subscriptionId !== before?.subscriptionId) return seen;
+  return { ...seen, planId: before.planId };
+}
+
 export const rememberObserved = subscriptionSetup.assign({
   observed: ({ context, event }) =>
-    event.type === 'subscription.observed' ? event.observed : context.observed,
+    event.type === 'subscription.observed'
+      ? withPlan(context.observed, event.observed)
+      : context.observed,
   observedAt: ({ context, event }) =>
     event.type === 'subscription.observed' ? event.at : context.observedAt,
 });
@@ -171,6 +181,19 @@ export const keepAnew = subscriptionSetup.assign({
   keptUntil: ({ context, event }) => atOf(event) + context.policy.keepMs,
 });
 
+/** Until when they are kept is told anew whenever that is another time. */
+export const tellSuspended = effect(
+  'billing.mail',
+  () => 'mail',
+  ({ id, keptUntil, observed }) => ({
+    key: `suspended/${id}/${keptUntil}`,
+    mail: {
+      kind: 'suspended' as const,
+      params: { keptUntil: keptUntil ?? 0, isEnded: observed?.status === 'canceled' },
+    },
+  }),
+);
+
 /** Containers are stopped and kept from now on. */
 export const suspend = [
   subscriptionSetup.assign({
@@ -179,17 +202,7 @@ export const suspend = [
     order: ({ context }) => context.order + 1,
   }),
   decide,
-  effect(
-    'billing.mail',
-    () => 'mail',
-    ({ id, order, keptUntil, observed }) => ({
-      key: `suspended/${id}/${order}`,
-      mail: {
-        kind: 'suspended' as const,
-        params: { keptUntil: keptUntil ?? 0, isEnded: observed?.status === 'canceled' },
-      },
-    }),
-  ),
+  tellSuspended,
 ] as const;
 
 /** What ran before runs again. */

@@ -4,9 +4,9 @@ import type { ObservedSubscription } from '../../clients/stripe/observe.ts';
 import { NotFoundError } from '../../errors.ts';
 import type { Observed, SubscriptionEffect } from '../../machines/subscription/types.ts';
 import type { Audit, AuditEntry } from '../../storage/audit.ts';
-import type { Customers, Use } from '../../storage/customers.ts';
+import { type Customers, isWithin, type Use } from '../../storage/customers.ts';
 import type { MailContent, MailOrder } from '../../storage/mail-order.ts';
-import type { Plan, Plans } from '../../storage/plans.ts';
+import type { ListedPlan, Plans } from '../../storage/plans.ts';
 import { inTurn } from '../in-turn.ts';
 import type { SubscriptionPerformers } from './performer.ts';
 
@@ -23,10 +23,18 @@ export interface BillingOptions {
   readonly sendMail: (order: MailOrder) => Promise<void>;
 }
 
+const LIVING = ['trialing', 'active', 'past_due', 'unpaid', 'paused'];
+
 /** How what subscriptions ask for is performed. Each may be performed twice and happens once. */
 export function createBillingPerformers(options: BillingOptions): SubscriptionPerformers {
   const { stripe, plans, customers, actors, audit, sendMail } = options;
   const tell = createDecisions(actors);
+  /** What was made since it was asked for would be left over when the smaller plan begins. */
+  async function isTooMuch(userId: string, price: string): Promise<boolean> {
+    const [all, used] = await Promise.all([plans.list(), customers.useOf(userId)]);
+    const plan = all.find(({ priceIds }) => priceIds.includes(price));
+    return plan !== undefined && !isWithin(used, plan);
+  }
   const note = createNotes(audit);
   const done = ({ opId }: { readonly opId: string }) => ({ type: 'effect.done', opId }) as const;
   return {
@@ -34,13 +42,20 @@ export function createBillingPerformers(options: BillingOptions): SubscriptionPe
       const found = await stripe.readSubscription(customerId, signal);
       const observed = found && translate(found, await plans.list(), await customers.useOf(userId));
       if (observed?.exceedsPlan) await note.exceeded(userId, observed);
+      if (found && LIVING.includes(found.status) && observed?.planId === null)
+        await note.unpriced(userId, found);
       return { type: 'subscription.observed', opId, observed };
     },
-    async 'stripe.change'({ opId, subscriptionId, change, priceId, key }) {
+    async 'stripe.change'({ opId, userId, subscriptionId, change, priceId, key }) {
+      if (change === 'downgrade' && priceId !== null && (await isTooMuch(userId, priceId))) {
+        const message = 'more is in use by now than the plan includes';
+        return { type: 'effect.failed', opId, code: 'exceeds_use', message, retryable: false };
+      }
       if (change === 'keep') await stripe.cancelPending({ subscriptionId, key });
       else if (change === 'downgrade') {
         await stripe.scheduleDowngrade({ subscriptionId, priceId, key });
       } else await stripe.upgrade({ subscriptionId, priceId: priceId ?? '', key });
+      await note.changed(userId, { key, change, priceId });
       return { type: 'change.made', opId };
     },
     async 'billing.mail'(effect) {
@@ -84,11 +99,20 @@ function createNotes(audit: BillingOptions['audit']) {
     ...{ actorId: null, subjectId: userId, action, outcome: 'done' as const, ip: null, detail },
   });
   return {
+    changed: (
+      userId: string,
+      { key, ...detail }: { key: string; change: string; priceId: string | null },
+    ) => audit.writeOnce(`plan.changed/${key}`, entry(userId, 'plan.changed', detail)),
     decided: (
       { id, userId, order }: SubscriptionEffect & { readonly order: number },
       { action, ...detail }: AuditEntry['detail'] & { readonly action: string },
     ): Promise<void> =>
       audit.writeOnce(`${action}/${id}/${order}`, entry(userId, action, { order, ...detail })),
+    unpriced: (userId: string, { subscriptionId, priceId }: ObservedSubscription): Promise<void> =>
+      audit.writeOnce(
+        `price.unknown/${subscriptionId}/${priceId}`,
+        entry(userId, 'price.unknown', { priceId }),
+      ),
     exceeded: (userId: string, { subscriptionId, planId, periodEnd }: Observed): Promise<void> =>
       audit.writeOnce(
         `plan.exceeded/${subscriptionId}/${planId}/${periodEnd}`,
@@ -147,15 +171,15 @@ export async function removeExpired(
 /** From prices to plans, with whether what is in use is within them. */
 function translate(
   { priceId, pending, ...rest }: ObservedSubscription,
-  plans: readonly Plan[],
+  plans: readonly ListedPlan[],
   used: Use,
 ): Observed {
   const planOf = (price: string | null) =>
-    (price !== null && plans.find(({ stripePriceId }) => stripePriceId === price)?.id) || null;
+    (price !== null && plans.find(({ priceIds }) => priceIds.includes(price))?.id) || null;
   const planId = planOf(priceId);
   const isOver = rest.status === 'canceled';
   const counts = plans.find(({ id, isDefault }) => (isOver ? isDefault : id === planId));
-  const fits = counts && used.slots <= counts.slots && used.memoryMiB <= counts.memoryMiB;
+  const fits = counts && isWithin(used, counts);
   return {
     ...rest,
     planId,

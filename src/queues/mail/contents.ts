@@ -109,7 +109,7 @@ export function suspended(
     subject: 'Your account is suspended',
     paragraphs: [
       'We still could not collect the payment for your ZeroLag Hub plan, so your servers have been stopped.',
-      `They are kept until ${dayOf(keptUntil)}. As soon as the payment succeeds you can start them again.`,
+      `They are kept until ${dayOf(keptUntil)}. As soon as the payment succeeds those that ran before run again.`,
     ],
     link: { label: 'Check the payment method', url: portalUrl },
   };
@@ -117,7 +117,9 @@ export function suspended(
 
 export const restored = ({ portalUrl }: Portal): Content => ({
   subject: 'Your account is active again',
-  paragraphs: ['Your payment has arrived, thank you. Your servers can be started again.'],
+  paragraphs: [
+    'Your payment has arrived, thank you. Those of your servers that ran before are started again.',
+  ],
   link: { label: 'To the Portal', url: portalUrl },
 });
 

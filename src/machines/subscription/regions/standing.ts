@@ -8,6 +8,7 @@ import {
   restore,
   settle,
   suspend,
+  tellSuspended,
 } from '../steps.ts';
 import type { Standing } from '../types.ts';
 
@@ -24,7 +25,9 @@ const fromUsable = (here: Standing) => [
       actions: rememberObserved,
     })),
   {
-    guard: seen('canceled'),
+    // What had ended before was let go on for nothing then: that the default plan is smaller by now
+    // is no reason to stop it.
+    guard: 'isNewlyEnded' as const,
     target: '#subscription.standing.canceled' as const,
     actions: [rememberObserved, ...suspend],
   },
@@ -46,13 +49,21 @@ const paid = [
     target: '#subscription.standing.past_due' as const,
     actions: [rememberObserved, settle, ...restore],
   },
+  // It has ended, and what is in use is within what costs nothing: there is nothing to pay for.
+  {
+    guard: 'isFree' as const,
+    target: '#subscription.standing.none' as const,
+    actions: [rememberObserved, ...restore],
+  },
 ];
 /** Blocked as before, with a time that begins anew. */
-const again = { reenter: true, actions: keepAnew } as const;
-const blocked = [
-  { guard: 'isEnded', target: '#subscription.standing.canceled', ...again },
-  { target: '#subscription.standing.suspended', ...again },
-] as const;
+const blocked = (...actions: readonly (typeof keepAnew | typeof tellSuspended)[]) => {
+  const again = { reenter: true, actions: [keepAnew, ...actions] };
+  return [
+    { guard: 'isEnded' as const, target: '#subscription.standing.canceled' as const, ...again },
+    { target: '#subscription.standing.suspended' as const, ...again },
+  ];
+};
 const fromBlocked = (...more: { guard: ReturnType<typeof seen>; target: string }[]) => [
   ...paid,
   ...more.map((one) => ({ ...one, actions: rememberObserved })),
@@ -97,14 +108,14 @@ export const standing = subscriptionSetup.createStateConfig({
           guard: seen('canceled'),
           target: '#subscription.standing.canceled',
         }),
-        'owner.charged': blocked,
+        'owner.charged': blocked(tellSuspended),
       },
       after: { keepDeadline: { guard: 'mayExpire', target: 'expiring' } },
     },
     canceled: {
       description: 'It has ended: containers are stopped and kept',
       tags: 'transient',
-      on: { 'subscription.observed': fromBlocked(), 'owner.charged': blocked },
+      on: { 'subscription.observed': fromBlocked(), 'owner.charged': blocked(tellSuspended) },
       after: { keepDeadline: { guard: 'mayExpire', target: 'expiring' } },
     },
     expiring: {
@@ -120,13 +131,13 @@ export const standing = subscriptionSetup.createStateConfig({
           },
           STAYS,
         ],
-        'owner.exempted': blocked,
+        'owner.exempted': blocked(),
       },
     },
     expired: {
       description: 'Nobody has paid: containers are deleted, and Stripe charges no more',
       entry: expire,
-      on: { 'subscription.observed': fromBlocked(), 'owner.charged': blocked },
+      on: { 'subscription.observed': fromBlocked(), 'owner.charged': blocked(tellSuspended) },
     },
   },
 });

@@ -417,6 +417,7 @@ export const ModelName = {
   AuditEntry: 'AuditEntry',
   Mail: 'Mail',
   Plan: 'Plan',
+  PlanPrice: 'PlanPrice',
   Subscription: 'Subscription',
   SubscriptionJournal: 'SubscriptionJournal',
   StripeEvent: 'StripeEvent',
@@ -436,7 +437,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "containerInstance" | "journal" | "journalHead" | "effect" | "timer" | "idempotencyKey" | "vmidReservation" | "edgePort" | "vmidCounter" | "deletedInstance" | "debt" | "user" | "operation" | "session" | "refreshToken" | "passwordReset" | "apiToken" | "auditEntry" | "mail" | "plan" | "subscription" | "subscriptionJournal" | "stripeEvent" | "billingRun"
+    modelProps: "containerInstance" | "journal" | "journalHead" | "effect" | "timer" | "idempotencyKey" | "vmidReservation" | "edgePort" | "vmidCounter" | "deletedInstance" | "debt" | "user" | "operation" | "session" | "refreshToken" | "passwordReset" | "apiToken" | "auditEntry" | "mail" | "plan" | "planPrice" | "subscription" | "subscriptionJournal" | "stripeEvent" | "billingRun"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -1920,6 +1921,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    PlanPrice: {
+      payload: Prisma.$PlanPricePayload<ExtArgs>
+      fields: Prisma.PlanPriceFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.PlanPriceFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PlanPricePayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.PlanPriceFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PlanPricePayload>
+        }
+        findFirst: {
+          args: Prisma.PlanPriceFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PlanPricePayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.PlanPriceFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PlanPricePayload>
+        }
+        findMany: {
+          args: Prisma.PlanPriceFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PlanPricePayload>[]
+        }
+        create: {
+          args: Prisma.PlanPriceCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PlanPricePayload>
+        }
+        createMany: {
+          args: Prisma.PlanPriceCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.PlanPriceCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PlanPricePayload>[]
+        }
+        delete: {
+          args: Prisma.PlanPriceDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PlanPricePayload>
+        }
+        update: {
+          args: Prisma.PlanPriceUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PlanPricePayload>
+        }
+        deleteMany: {
+          args: Prisma.PlanPriceDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.PlanPriceUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.PlanPriceUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PlanPricePayload>[]
+        }
+        upsert: {
+          args: Prisma.PlanPriceUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PlanPricePayload>
+        }
+        aggregate: {
+          args: Prisma.PlanPriceAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregatePlanPrice>
+        }
+        groupBy: {
+          args: Prisma.PlanPriceGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.PlanPriceGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.PlanPriceCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.PlanPriceCountAggregateOutputType> | number
+        }
+      }
+    }
     Subscription: {
       payload: Prisma.$SubscriptionPayload<ExtArgs>
       fields: Prisma.SubscriptionFieldRefs
@@ -2530,6 +2605,14 @@ export const PlanScalarFieldEnum = {
 export type PlanScalarFieldEnum = (typeof PlanScalarFieldEnum)[keyof typeof PlanScalarFieldEnum]
 
 
+export const PlanPriceScalarFieldEnum = {
+  id: 'id',
+  planId: 'planId'
+} as const
+
+export type PlanPriceScalarFieldEnum = (typeof PlanPriceScalarFieldEnum)[keyof typeof PlanPriceScalarFieldEnum]
+
+
 export const SubscriptionScalarFieldEnum = {
   id: 'id',
   userId: 'userId',
@@ -2918,6 +3001,7 @@ export type GlobalOmitConfig = {
   auditEntry?: Prisma.AuditEntryOmit
   mail?: Prisma.MailOmit
   plan?: Prisma.PlanOmit
+  planPrice?: Prisma.PlanPriceOmit
   subscription?: Prisma.SubscriptionOmit
   subscriptionJournal?: Prisma.SubscriptionJournalOmit
   stripeEvent?: Prisma.StripeEventOmit

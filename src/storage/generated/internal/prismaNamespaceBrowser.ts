@@ -71,6 +71,7 @@ export const ModelName = {
   AuditEntry: 'AuditEntry',
   Mail: 'Mail',
   Plan: 'Plan',
+  PlanPrice: 'PlanPrice',
   Subscription: 'Subscription',
   SubscriptionJournal: 'SubscriptionJournal',
   StripeEvent: 'StripeEvent',
@@ -366,6 +367,14 @@ export const PlanScalarFieldEnum = {
 } as const
 
 export type PlanScalarFieldEnum = (typeof PlanScalarFieldEnum)[keyof typeof PlanScalarFieldEnum]
+
+
+export const PlanPriceScalarFieldEnum = {
+  id: 'id',
+  planId: 'planId'
+} as const
+
+export type PlanPriceScalarFieldEnum = (typeof PlanPriceScalarFieldEnum)[keyof typeof PlanPriceScalarFieldEnum]
 
 
 export const SubscriptionScalarFieldEnum = {
