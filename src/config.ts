@@ -91,6 +91,7 @@ const configuration = ENVIRONMENT.check((context) => {
     transfersMax: env.FILE_TRANSFERS_MAX,
     idleMs: env.FILE_IDLE_TIMEOUT_MS,
   },
+  console: consoleOf(env),
   polls: {
     everyMs: env.POLL_INTERVAL_MS,
     shards: env.POLL_SHARDS,
@@ -123,6 +124,16 @@ const configuration = ENVIRONMENT.check((context) => {
   debts: { everyMs: env.DEBT_SWEEP_MS },
   effects: { concurrency: env.EFFECT_CONCURRENCY, leaseMs: env.EFFECT_LEASE_MS },
 }));
+
+function consoleOf(env: Environment) {
+  return {
+    viewersEachMax: env.CONSOLE_VIEWERS_MAX,
+    viewersMax: env.CONSOLE_VIEWERS_ALL_MAX,
+    ringBytes: env.CONSOLE_RING_KIB * 1024,
+    awayMaxMs: env.CONSOLE_AWAY_MAX_MS,
+    commandsPerS: env.CONSOLE_COMMANDS_PER_S,
+  };
+}
 
 function mailOf(env: Environment) {
   return {

@@ -26,10 +26,12 @@ const LAYERS: Readonly<Record<string, Rule>> = {
     layers: ['actors', 'view', 'machines', 'errors'],
     packages: ['pg', 'ioredis', 'redis-semaphore', '@prisma/adapter-pg', '@prisma/client'],
   },
-  clients: { layers: ['errors'], packages: ['nodemailer', 'stripe', 'undici', 'zod'] },
+  clients: { layers: ['errors'], packages: ['nodemailer', 'stripe', 'undici', 'ws', 'zod'] },
   http: {
     layers: ['actors', 'view', 'machines', 'storage', 'clients', 'errors', 'telemetry'],
-    packages: ['express', 'jose', 'lru-cache', 'rate-limiter-flexible', 'swagger-ui-dist', 'zod'],
+    packages: [
+      ...['express', 'jose', 'lru-cache', 'rate-limiter-flexible', 'swagger-ui-dist', 'ws', 'zod'],
+    ],
   },
   queues: {
     layers: ['actors', 'machines', 'storage', 'clients', 'errors', 'telemetry'],

@@ -32,6 +32,7 @@ import { createInstances } from '../storage/instances.ts';
 import { createOperations } from '../storage/operations.ts';
 import { type AccountSide, createAccountSide } from './accounts.ts';
 import { type Billing, createBilling } from './billing.ts';
+import { type ConsoleSide, createConsoleSide } from './console.ts';
 import { createEdgeEndpoints } from './edge-endpoints.ts';
 import { createFileEndpoints } from './files.ts';
 import type { Foundation } from './foundation.ts';
@@ -57,9 +58,10 @@ export async function createApi(foundation: Foundation, view: View): Promise<Api
     mailSoon: () => foundation.relay.sweepSoon('mails'),
     billingOf: billing.summaryOf,
   });
-  const takers: readonly UpgradeTaker[] = [];
+  const console = createConsoleSide(foundation, view);
+  const takers: readonly UpgradeTaker[] = [console.createTaker(accounts.authenticate)];
   const app = createHttpApp({
-    endpoints: createEndpoints(foundation, view, { accounts, billing }),
+    endpoints: createEndpoints(foundation, view, { accounts, billing, console }),
     authenticate: accounts.authenticate,
     ...config.http,
     problems,
@@ -73,6 +75,7 @@ export async function createApi(foundation: Foundation, view: View): Promise<Api
 interface Sides {
   readonly accounts: Pick<AccountSide, 'endpoints' | 'limits'>;
   readonly billing: Pick<Billing, 'allowanceOf' | 'endpoints'>;
+  readonly console: Pick<ConsoleSide, 'endpoints'>;
 }
 
 type EndpointParts = Pick<
@@ -107,7 +110,7 @@ const UNSEEN_MIN_MS = 30_000;
 export function createEndpoints(
   foundation: EndpointParts,
   view: View,
-  { accounts, billing }: Sides,
+  { accounts, billing, console }: Sides,
 ): readonly AnyEndpoint[] {
   const { config, database, redis, proxmox, actors, feed, relay, debts, vmids } = foundation;
   const { now, randomId, closing } = foundation;
@@ -168,6 +171,7 @@ export function createEndpoints(
     ...hostEndpoints({ find, live: view.live, power, awaitOperation, now, unseenAfterMs }),
     ...operationEndpoints({ find, operations, awaitOperation }),
     ...gameEndpoints({ find, agents: foundation.agents }),
+    ...console.endpoints,
     ...createFileEndpoints(foundation, find),
     ...containerEndpoints({ remove, instances, waiting }),
     ...billing.endpoints(waiting),
