@@ -6,6 +6,7 @@ import { ALICE, startTestApp } from '../support/app.ts';
 import { startConsoleAgent } from '../support/console-agent.ts';
 import { openViewer, type ViewerOptions } from '../support/console-viewer.ts';
 import { createFleetWriter } from '../support/fleet-writer.ts';
+import { until } from '../support/until.ts';
 
 const RUNNING = { provisioning: 'ready', host: 'running', agent: 'ready' };
 
@@ -40,6 +41,14 @@ export async function startConsoleWorld(environment: Readonly<Record<string, str
       await writer.create([{ vmid, customerId }]);
       await writer.change([vmid], { ip: '127.0.0.1' }, { ...value });
       return vmid;
+    },
+    /** When this node knows of this version. */
+    async seen(vmid: number, revision = 0): Promise<void> {
+      const know = async () => {
+        const { body } = await alice.call('GET', `/api/servers/${vmid}`);
+        return body.server.revision >= revision;
+      };
+      await until(know, { what: `version ${revision} to be known` });
     },
     async open(vmid: number | string, options: ViewerOptions = {}, url = app.url) {
       const hasOther = options.query?.['ticket'] !== undefined;
