@@ -36,17 +36,15 @@ function entryOf(vmid: number): FleetEntry {
 }
 
 /** The consoles of a node with other limits, without the rest of it. */
-async function setUp(limits: Partial<ConsoleLimits> = {}) {
+async function setUp(limits: Partial<ConsoleLimits> = {}, bytesPerS = 100 * 1024 * 1024) {
   await using opened = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'zpack-console-'));
   opened.defer(() => rm(folder, { recursive: true, force: true }));
   const agent = opened.use(await startConsoleAgent(join(folder, 'log')));
   const consoles = opened.use(
     createAgentConsole({
-      ...agent,
-      timeoutMs: 1_000,
+      ...{ ...agent, timeoutMs: 1_000, silentMaxMs: 200, bytesPerS },
       randomId: () => String(Math.random()).slice(2),
-      silentMaxMs: 200,
     }),
   );
   const fleet = createFleet();
@@ -141,6 +139,22 @@ test('an agent that is away for too long is said to be gone, and is tried on', a
   expect(later.of('notice').map(({ agent }) => agent)).toEqual(['away', 'back']);
 });
 
+test('what lies further back is waited for while the agent is away', async () => {
+  await using t = await setUp({ retryMs: { min: 20, max: 50 } });
+  for (let n = 0; n < 700; n += 1) t.agent.say(`${n}`);
+  const first = await t.open();
+  await first.saw('699');
+  await t.agent.stop();
+  const late = await t.open({ query: { from: 0 } });
+  await late.got('notice');
+  const before = late.lines.length;
+  await t.agent.start();
+  await late.saw('699');
+
+  expect(before).toBe(0);
+  expect(late.lines).toEqual(t.agent.log());
+});
+
 test('an agent of before is numbered by us, with another log for each connection', async () => {
   await using t = await setUp();
   t.agent.answers.isBare = true;
@@ -183,6 +197,35 @@ test('a frame that is too large ends the connection of who has sent it', async (
 
   expect(code).toBe(1009);
   expect(other.closed()).toBeUndefined();
+});
+
+test('whoever asks and asks, and reads no answer, is cut off', async () => {
+  await using t = await setUp();
+  const [greedy, other] = [await t.open(), await t.open()];
+  await greedy.got('hello');
+  greedy.socket.pause();
+  const payload = Buffer.alloc(125);
+  await until(
+    () => {
+      for (let n = 0; n < 20_000; n += 1) greedy.socket.ping(payload);
+      return t.hub.counts().viewers === 1;
+    },
+    { what: 'the greedy one to go' },
+  );
+
+  expect(other.closed()).toBeUndefined();
+});
+
+test('a game that floods its console is read at our pace, and nothing of it is lost', async () => {
+  await using t = await setUp({}, 512 * 1024);
+  const viewer = await t.open();
+  await viewer.got('hello');
+  const at = performance.now();
+  for (let n = 0; n < 90; n += 1) t.agent.say(`${n} ${LONG}`);
+  await until(() => viewer.lines.length === 90, { what: 'all of it' });
+
+  expect(performance.now() - at).toBeGreaterThan(900);
+  expect(viewer.lines).toEqual(t.agent.log());
 });
 
 test('what an agent has forgotten is a gap, and not the end', async () => {

@@ -94,5 +94,3 @@ export async function openViewer(url: string, vmid: number | string, options: Vi
     },
   };
 }
-
-export type TestViewer = Awaited<ReturnType<typeof openViewer>>;

@@ -17,12 +17,13 @@ export interface WatchingOptions {
   readonly headers: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
   readonly silentMaxMs: number;
+  readonly bytesPerS: number;
   readonly randomId: () => string;
 }
 
 /** Makes connections to consoles, each with a listener of its own. */
 export function createWatching(options: WatchingOptions): Watching {
-  const { headers, timeoutMs, silentMaxMs, randomId } = options;
+  const { headers, timeoutMs, silentMaxMs, bytesPerS, randomId } = options;
   return (origin, start, listener) => {
     const socket = new WebSocket(addressOf(origin, start), {
       ...{ headers, handshakeTimeout: timeoutMs, maxPayload: FRAME_BYTES_MAX },
@@ -32,19 +33,24 @@ export function createWatching(options: WatchingOptions): Watching {
     let failure: UpstreamError | undefined;
     let hasEnded = false;
     const life = watchLife(socket, silentMaxMs);
+    const pace = createPace(socket, bytesPerS);
 
+    function free(): void {
+      for (const part of [life, reader, pace]) part[Symbol.dispose]();
+      socket.terminate();
+    }
     function end(error: UpstreamError): void {
       if (hasEnded) return;
       hasEnded = true;
-      life[Symbol.dispose]();
-      reader[Symbol.dispose]();
-      socket.terminate();
+      free();
       listener.ended(error);
     }
     socket.on('open', reader.open);
     socket.on('message', (data) => {
       if (hasEnded) return;
-      const isUnderstood = reader.read(String(data));
+      const text = String(data);
+      pace.took(text.length);
+      const isUnderstood = reader.read(text);
       if (!isUnderstood) end(agentError('answer_unreadable', QUESTION));
     });
     socket.on('unexpected-response', (request, response) => {
@@ -61,9 +67,7 @@ export function createWatching(options: WatchingOptions): Watching {
     return {
       [Symbol.dispose]() {
         hasEnded = true;
-        life[Symbol.dispose]();
-        reader[Symbol.dispose]();
-        socket.terminate();
+        free();
       },
     };
   };
@@ -129,7 +133,7 @@ function watchLife(socket: WebSocket, silentMaxMs: number) {
   socket.on('pong', speak);
   socket.on('message', speak);
   const timer = setInterval(() => {
-    if (socket.readyState !== WebSocket.OPEN) return;
+    if (socket.readyState !== WebSocket.OPEN || socket.isPaused) return;
     if (!hasSpoken) {
       isSilent = true;
       socket.terminate();
@@ -139,4 +143,38 @@ function watchLife(socket: WebSocket, silentMaxMs: number) {
     socket.ping();
   }, silentMaxMs / 2).unref();
   return { isSilent: () => isSilent, [Symbol.dispose]: () => clearInterval(timer) };
+}
+
+const PACE_MS = 100;
+
+/**
+ * One game that floods its console must not keep this node from everybody else: what it says faster
+ * waits at its agent.
+ */
+function createPace(socket: WebSocket, bytesPerS: number) {
+  const most = (bytesPerS * PACE_MS) / 1_000;
+  let since = performance.now();
+  let bytes = 0;
+  let pausing: NodeJS.Timeout | undefined;
+  return {
+    took(length: number): void {
+      const at = performance.now();
+      if (at - since > PACE_MS) {
+        since = at;
+        bytes = 0;
+      }
+      bytes += length;
+      if (bytes <= most || pausing) return;
+      socket.pause();
+      // A frame may be larger than what is let in at a time.
+      const pauseMs = PACE_MS * Math.ceil(bytes / most);
+      pausing = setTimeout(() => {
+        pausing = undefined;
+        bytes = 0;
+        since = performance.now();
+        socket.resume();
+      }, pauseMs);
+    },
+    [Symbol.dispose]: () => clearTimeout(pausing),
+  };
 }

@@ -54,20 +54,24 @@ export interface AgentConsoleOptions {
   readonly timeoutMs: number;
   /** After so long without a sign of life the connection ends; half of it, and it is asked for. */
   readonly silentMaxMs?: number;
+  /** Of one console; what comes faster waits at the agent. */
+  readonly bytesPerS?: number;
   readonly randomId: () => string;
 }
 
 const CONNECTIONS_PER_AGENT = 2;
 const PAGE_BYTES_MAX = 1024 * 1024;
 const SILENT_MAX_MS = 30_000;
+const BYTES_PER_S = 2 * 1024 * 1024;
 
 const logPage = z.object({ epoch, offset, lines });
 
 export function createAgentConsole(options: AgentConsoleOptions): AgentConsole {
-  const { port, token, timeoutMs, silentMaxMs = SILENT_MAX_MS, randomId } = options;
+  const { port, token, timeoutMs, randomId } = options;
+  const { silentMaxMs = SILENT_MAX_MS, bytesPerS = BYTES_PER_S } = options;
   const dispatcher = new Agent({ connections: CONNECTIONS_PER_AGENT });
   const headers: Record<string, string> = token ? { authorization: `Bearer ${token}` } : {};
-  const watching = createWatching({ headers, timeoutMs, silentMaxMs, randomId });
+  const watching = createWatching({ headers, timeoutMs, silentMaxMs, bytesPerS, randomId });
   return {
     watch: (ip, start, listener) => watching(new URL(originOf(ip, port)), start, listener),
     async readLog(ip, { from, limit }) {

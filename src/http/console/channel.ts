@@ -48,15 +48,22 @@ export function createChannel(options: ChannelOptions): Channel {
   let source: Source | undefined;
   let lingering: NodeJS.Timeout | undefined;
   let isClosed = false;
+  let isAway = false;
   const tell = (act: (viewer: Viewer) => void) => {
     for (const viewer of viewers) act(viewer);
   };
   const transcript = createTranscript({ ...limits, onMore: () => tell((one) => one.pump()) });
 
+  function turn(away: boolean): void {
+    if (isAway === away) return;
+    isAway = away;
+    tell((one) => one.note(away ? 'away' : 'back'));
+  }
+
   function started(hello: ConsoleHello): void {
+    turn(false);
     if (source?.epoch === hello.epoch) {
       if (hello.from > transcript.next()) transcript.jump(hello.from);
-      tell((one) => one.note('back'));
       return;
     }
     transcript.restart(hello.from);
@@ -84,8 +91,12 @@ export function createChannel(options: ChannelOptions): Channel {
       output: transcript.write,
       lost() {
         transcript.flush();
-        tell((one) => one.note('away'));
+        turn(true);
       },
+    },
+    onAway(error) {
+      options.onAway(error);
+      turn(true);
     },
     onGone: () => endAll('agent_gone'),
   });
@@ -104,7 +115,7 @@ export function createChannel(options: ChannelOptions): Channel {
       clearTimeout(lingering);
       viewers.add(viewer);
       if (source) viewer.begin(source);
-      if (source && !upstream.isLive) viewer.note('away');
+      if (isAway) viewer.note('away');
     },
     leave(viewer) {
       if (!viewers.delete(viewer) || viewers.size > 0 || isClosed) return;

@@ -24,6 +24,8 @@ export interface Viewer extends Staying {
   end(reason: CloseReason): void;
 }
 
+/** Bytes of answers that somebody may leave unread; lines are held back long before. */
+const ANSWERS_MAX = 1024 * 1024;
 /** What is left to say may take this long. */
 const CLOSE_MAX_MS = 1_000;
 
@@ -52,8 +54,14 @@ export function createViewer(options: ViewerOptions): Viewer {
     isAlive = true;
   };
   socket.on('pong', live);
+  // Whoever asks and asks, and reads no answer, would have us keep them all.
+  const cutGreedy = () => {
+    if (socket.bufferedAmount > ANSWERS_MAX) socket.terminate();
+  };
+  socket.on('ping', cutGreedy);
 
   function say(frame: Readonly<Record<string, unknown>>, plain?: string): void {
+    cutGreedy();
     if (socket.readyState !== WebSocket.OPEN) return;
     if (!isPlain) socket.send(JSON.stringify(frame));
     else if (plain !== undefined) socket.send(plain, TEXT);
