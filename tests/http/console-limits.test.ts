@@ -53,10 +53,16 @@ async function setUp(limits: Partial<ConsoleLimits> = {}, bytesPerS = 100 * 1024
   const configured = { viewersMax: 100, viewersEachMax: 100, ringBytes: 64 * 1024 };
   const all = { ...CONSOLE_LIMITS, ...configured, awayMaxMs: 60_000, ...limits };
   const findRoles = async () => new Map([[OWNER.credentialId, OWNER.role] as const]);
+  const typed: string[] = [];
+  const typing = { done: Promise.resolve() };
+  const sendCommand = async ({ text }: { readonly text: string }) => {
+    typed.push(text);
+    await typing.done;
+  };
   const now = Date.now;
   const hub = createConsoleHub({
     ...{ consoles, fleet, limits: all, findRoles, now, random: () => 0.5 },
-    ...{ sendCommand: async () => {}, logger: createLogger('silent'), closing: closing.signal },
+    ...{ sendCommand, logger: createLogger('silent'), closing: closing.signal },
   });
   const taker = createConsoleTaker({
     ...{ hub, findRoles, now, corsOrigins: [], commandBytesMax: all.commandBytesMax },
@@ -71,7 +77,7 @@ async function setUp(limits: Partial<ConsoleLimits> = {}, bytesPerS = 100 * 1024
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const end = opened.move();
   return {
-    ...{ agent, hub },
+    ...{ agent, hub, typed, typing, closing },
     open: (options: ViewerOptions = {}, vmid = VMID) => openViewer(url, vmid, options),
     [Symbol.asyncDispose]: () => end.disposeAsync(),
   };
@@ -226,6 +232,36 @@ test('a game that floods its console is read at our pace, and nothing of it is l
 
   expect(performance.now() - at).toBeGreaterThan(900);
   expect(viewer.lines).toEqual(t.agent.log());
+});
+
+test('what waits to be typed is not, once its console is closed', async () => {
+  await using t = await setUp();
+  const viewer = await t.open();
+  const release = Promise.withResolvers<void>();
+  t.typing.done = release.promise;
+  for (const id of ['1', '2']) viewer.send({ type: 'command', id, text: id });
+  await until(() => t.typed.length === 1, { what: 'the first to be on its way' });
+  t.closing.abort();
+  viewer.send({ type: 'command', id: '3', text: '3' });
+  release.resolve();
+  const { code } = await viewer.waitClosed();
+
+  expect(code).toBe(1012);
+  expect(t.typed).toEqual(['1']);
+});
+
+test('who has seen more on another node than this one has heard of waits, and sees nothing twice', async () => {
+  await using t = await setUp();
+  t.agent.say('0', '1');
+  const ahead = await t.open({ query: { from: 4 } });
+  await ahead.got('hello');
+  t.agent.say('2', '3', '4', '5');
+  await ahead.saw('5');
+
+  expect(ahead.lines).toEqual([
+    [4, '4'],
+    [5, '5'],
+  ]);
 });
 
 test('what an agent has forgotten is a gap, and not the end', async () => {

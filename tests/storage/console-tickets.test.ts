@@ -3,16 +3,17 @@ import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { afterAll, expect, inject, test } from 'vitest';
 
-import { createConsoleTickets } from '../../src/storage/console-tickets.ts';
+import { createConsoleTickets, type Ticketed } from '../../src/storage/console-tickets.ts';
 import { until } from '../support/until.ts';
 
 const redis = new Redis(inject('redisUrl'));
 afterAll(() => redis.disconnect());
 const prefix = `t${randomBytes(6).toString('hex')}`;
 const tickets = createConsoleTickets(redis, prefix);
-const TICKETED = {
-  ...{ vmid: 5_001, userId: 'u-1', role: 'user', credentialId: 's-1', scopes: null },
-} as const;
+const TICKETED: Ticketed = {
+  ...{ vmid: 5_001, userId: 'u-1', credentialId: 's-1', scopes: null },
+  role: 'user',
+};
 
 test('of many who bring the same ticket one has it', async () => {
   await tickets.keep('hash', TICKETED, 30);
@@ -31,6 +32,7 @@ test('a ticket ends by itself', async () => {
 
 test('without Redis there are none, which is not the fault of who asks', async () => {
   const away = new Redis('redis://127.0.0.1:1', { lazyConnect: true, enableOfflineQueue: false });
+  away.on('error', () => {});
   const none = createConsoleTickets(away, prefix);
 
   await expect(none.take('hash')).rejects.toMatchObject({ code: 'unavailable' });

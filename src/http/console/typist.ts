@@ -34,6 +34,8 @@ export function createTypist(options: TypistOptions): (data: string) => void {
 
   async function type(command: Command): Promise<void> {
     try {
+      // What waited is not typed for somebody who may not any more.
+      if (viewer.hasEnded()) return;
       await sendCommand({ vmid, principal, ...command });
       if (command.id !== undefined) viewer.say({ type: 'ack', id: command.id, ok: true });
     } catch (error) {
@@ -44,6 +46,7 @@ export function createTypist(options: TypistOptions): (data: string) => void {
   }
 
   function accept(data: string): void {
+    if (viewer.hasEnded()) return;
     let command: Command | undefined;
     try {
       command = readCommand(data, isPlain);

@@ -22,6 +22,8 @@ export interface Viewer extends Staying {
   /** Asks for a sign of life; whoever has given none since the last time is cut off. */
   beat(): void;
   end(reason: CloseReason): void;
+  /** By us: what he still sends is not heard. */
+  hasEnded(): boolean;
 }
 
 /** Bytes of answers that somebody may leave unread; lines are held back long before. */
@@ -49,6 +51,7 @@ export function createViewer(options: ViewerOptions): Viewer {
   const { socket, principal, isPlain, limits, onMissed, onEnd } = options;
   let { resumption } = options;
   let isAlive = true;
+  let hasEnded = false;
   // Whoever takes what he is sent is alive, though his answer to a ping waits behind it.
   const live = () => {
     isAlive = true;
@@ -96,11 +99,13 @@ export function createViewer(options: ViewerOptions): Viewer {
       if (socket.readyState === WebSocket.OPEN) socket.ping();
     },
     end(reason) {
+      hasEnded = true;
       if (socket.readyState !== WebSocket.OPEN) return;
       onEnd(reason);
       socket.close(CLOSES[reason].code, closeText(reason));
       // Whoever does not read would stay, and would keep this node from ending.
       setTimeout(() => socket.terminate(), CLOSE_MAX_MS).unref();
     },
+    hasEnded: () => hasEnded,
   };
 }
