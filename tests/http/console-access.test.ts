@@ -172,7 +172,7 @@ test('who may only look cannot type', async () => {
   expect(t.agent.commands).toEqual([]);
 });
 
-describe('an open console is closed', () => {
+describe.concurrent('an open console is closed', () => {
   test('within 5 seconds when its sign-in is ended on another node, also one by a ticket', async () => {
     await using other = await app.startNode();
     const leaving = await app.signIn(ALICE);

@@ -145,6 +145,20 @@ test('an agent that is away for too long is said to be gone, and is tried on', a
   expect(later.of('notice').map(({ agent }) => agent)).toEqual(['away', 'back']);
 });
 
+test('an agent that says nothing any more is asked anew, and what it had to say is seen once', async () => {
+  await using t = await setUp({ retryMs: { min: 20, max: 50 } });
+  t.agent.say('before');
+  const viewer = await t.open();
+  await viewer.saw('before');
+  t.agent.freeze();
+  t.agent.say('meanwhile');
+  await viewer.got('notice', 2);
+  await viewer.saw('meanwhile');
+
+  expect(viewer.of('notice').map(({ agent }) => agent)).toEqual(['away', 'back']);
+  expect(viewer.lines).toEqual(t.agent.log());
+});
+
 test('what lies further back is waited for while the agent is away', async () => {
   await using t = await setUp({ retryMs: { min: 20, max: 50 } });
   for (let n = 0; n < 700; n += 1) t.agent.say(`${n}`);

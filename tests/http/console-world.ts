@@ -59,7 +59,8 @@ export async function startConsoleWorld(environment: Readonly<Record<string, str
     },
     async metric(name: string): Promise<number> {
       const page = await (await fetch(`${app.url}/metrics`)).text();
-      return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(page)?.[1]);
+      const line = page.split('\n').find((one) => one.startsWith(`${name} `));
+      return Number(line?.slice(name.length));
     },
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   };

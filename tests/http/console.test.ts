@@ -180,6 +180,19 @@ test("what goes to the agent is ours alone: neither the caller's token, nor cook
   expect(sent['x-forwarded-for']).toBeUndefined();
 });
 
+test('whoever watches this node sees how many look at consoles', async () => {
+  const vmid = await t.create();
+  const viewer = await t.open(vmid);
+  await viewer.got('hello');
+  const [viewers, live] = [
+    await t.metric('zpack_console_viewers'),
+    await t.metric('zpack_console_upstreams{state="live"}'),
+  ];
+
+  expect(viewers).toBeGreaterThan(0);
+  expect(live).toBeGreaterThan(0);
+});
+
 test("somebody else's console is nobody's, also for commands and tickets", async () => {
   const vmid = await t.create();
   const bob = await t.app.signIn(BOB);

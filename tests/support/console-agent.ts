@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { json } from 'node:stream/consumers';
 
 import { type Console, openConsole } from '../../lab/agent/console.ts';
@@ -60,7 +61,7 @@ export async function startConsoleAgent(folder: string) {
     await once(server, 'listening');
     port = (server.address() as AddressInfo).port;
   }
-  const sockets = new Set<{ destroy(): void }>();
+  const sockets = new Set<Duplex>();
 
   async function stop(): Promise<void> {
     if (!server) return;
@@ -87,6 +88,13 @@ export async function startConsoleAgent(folder: string) {
         at += page.length;
       }
       return lines;
+    },
+    /** Whoever is connected hears nothing any more, and is not told why. */
+    freeze: () => {
+      for (const socket of sockets) {
+        socket.pause();
+        socket.cork();
+      }
     },
     connections: () => sockets.size,
     [Symbol.asyncDispose]: stop,
