@@ -118,10 +118,10 @@ test('a thousand see what the game has said, each line once, though agent and no
   await writer.create([{ vmid: VMID, customerId: 'u-carol' }]);
   const running = { provisioning: 'ready', host: 'running', agent: 'ready' };
   await writer.change([VMID], { ip: game.agent.host }, running);
-  const [dying, staying] = [
-    await world.nodes.start({ role: 'api' }),
-    await world.nodes.start({ role: 'api' }),
-  ];
+  const [dying, staying] = await Promise.all([
+    world.nodes.start({ role: 'api' }),
+    world.nodes.start({ role: 'api' }),
+  ]);
   const login = await fetch(`${staying.url}/api/auth/login`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
