@@ -91,6 +91,7 @@ const configuration = ENVIRONMENT.check((context) => {
     transfersMax: env.FILE_TRANSFERS_MAX,
     idleMs: env.FILE_IDLE_TIMEOUT_MS,
   },
+  console: consoleOf(env),
   polls: {
     everyMs: env.POLL_INTERVAL_MS,
     shards: env.POLL_SHARDS,
@@ -130,6 +131,16 @@ const limitsOf = (env: Environment) => ({
   support: env.ACCOUNT_MAILS_MAX,
   registrations: env.REGISTRATIONS_MAX,
 });
+
+function consoleOf(env: Environment) {
+  return {
+    viewersEachMax: env.CONSOLE_VIEWERS_MAX,
+    viewersMax: env.CONSOLE_VIEWERS_ALL_MAX,
+    ringBytes: env.CONSOLE_RING_KIB * 1024,
+    awayMaxMs: env.CONSOLE_AWAY_MAX_MS,
+    commandsPerS: env.CONSOLE_COMMANDS_PER_S,
+  };
+}
 
 function mailOf(env: Environment) {
   return {

@@ -108,6 +108,21 @@ export const ENVIRONMENT = z.object({
   FILE_IDLE_TIMEOUT_MS: positive
     .default(60_000)
     .describe('After so long without a byte, an upload or download ends'),
+  CONSOLE_VIEWERS_MAX: positive
+    .default(1_500)
+    .describe('Viewers of one console at a time, for each node of ours'),
+  CONSOLE_VIEWERS_ALL_MAX: positive
+    .default(10_000)
+    .describe('Viewers of all consoles at a time, for each node of ours'),
+  CONSOLE_RING_KIB: positive
+    .default(512)
+    .describe('What each node keeps of a console that somebody looks at'),
+  CONSOLE_AWAY_MAX_MS: positive
+    .default(60_000)
+    .describe('After so long without its agent, those who look at a console are sent away'),
+  CONSOLE_COMMANDS_PER_S: positive
+    .default(50)
+    .describe('Commands to one console, for each node of ours; an account has a fifth of them'),
   AGENT_POLL_MS: positive.default(500).describe('Pause between two looks at an installing agent'),
   AGENT_BOOT_TIMEOUT_MS: positive.default(90_000).describe('Time for an agent to start listening'),
   READY_TIMEOUT_MS: positive.default(600_000).describe('Time for an installation to become ready'),

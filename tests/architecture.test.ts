@@ -26,7 +26,7 @@ const LAYERS: Readonly<Record<string, Rule>> = {
     layers: ['actors', 'view', 'machines', 'errors'],
     packages: ['pg', 'ioredis', 'redis-semaphore', '@prisma/adapter-pg', '@prisma/client'],
   },
-  clients: { layers: ['errors'], packages: ['nodemailer', 'stripe', 'undici', 'zod'] },
+  clients: { layers: ['errors'], packages: ['nodemailer', 'stripe', 'undici', 'ws', 'zod'] },
   http: {
     layers: ['actors', 'view', 'machines', 'storage', 'clients', 'errors', 'telemetry'],
     packages: [

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { type Console, createConsole } from './console.ts';
+import { type Console, openConsole } from './console.ts';
 import { noteFired, readFaults } from './faults.ts';
 import { type GameProcess, startGame } from './game-process.ts';
 import { GAMES } from './games.ts';
@@ -43,7 +43,7 @@ const WATCH_PAUSE_MS = 5_000;
 
 /** One container's agent: it installs what it is told once, and keeps the game's state. */
 export class Agent {
-  readonly console: Console = createConsole();
+  readonly console: Console;
   readonly #options: AgentOptions;
   readonly #memory: Memory;
   #state: State = 'idle';
@@ -55,6 +55,7 @@ export class Agent {
   constructor(options: AgentOptions) {
     this.#options = options;
     this.#memory = createMemory(join(options.root, 'agent.json'));
+    this.console = openConsole(join(options.root, 'var', 'log', 'console'));
   }
 
   /** True when it was already done, so that nothing begins. */

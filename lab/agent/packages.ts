@@ -25,7 +25,8 @@ interface FlyingSquid {
 
 export interface WebSocket {
   readonly readyState: number;
-  send(text: string): void;
+  readonly bufferedAmount: number;
+  send(text: string, written?: () => void): void;
   close(code?: number): void;
   terminate(): void;
   on(event: 'message', listener: (data: Buffer) => void): void;

@@ -4,9 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 
 import { Agent, type AgentOptions, Refusal } from './agent.ts';
+import { readPage } from './console-page.ts';
 import { readFaults } from './faults.ts';
 import { createFiles, isOfFiles } from './files/serve.ts';
 import { createMisbehaviour } from './misbehave.ts';
+import { createOnce } from './once.ts';
 import { readPayload } from './payload.ts';
 import { createConsoleStream } from './stream.ts';
 
@@ -25,12 +27,13 @@ interface Answer {
 }
 
 const BODY_BYTES_MAX = 1024 * 1024;
-const command = z.object({ command: z.string().min(1) });
+const command = z.object({ command: z.string().min(1), id: z.string().max(200).optional() });
 
 /** The agent's contract over HTTP, on the container's own address and nowhere else. */
 export async function startAgent(options: AgentServerOptions): Promise<AgentServer> {
   const { host, port, root, token } = options;
   const agent = new Agent(options);
+  const actOnce = createOnce();
   const isAllowed = (request: IncomingMessage) =>
     token === undefined || request.headers.authorization === `Bearer ${token}`;
 
@@ -56,7 +59,7 @@ export async function startAgent(options: AgentServerOptions): Promise<AgentServ
     const operation = `${request.method} ${pathOf(request)}`;
     if (operation === 'GET /health') return { status: 200, body: { ok: true } };
     if (!isAllowed(request)) return { status: 401, body: { error: 'unauthorized' } };
-    return await perform(agent, operation, request);
+    return await perform({ agent, actOnce }, operation, request);
   }
 
   server.on('upgrade', createConsoleStream(agent, isAllowed));
@@ -79,7 +82,16 @@ export async function startAgent(options: AgentServerOptions): Promise<AgentServ
 const pathOf = (request: IncomingMessage): string =>
   new URL(request.url ?? '/', 'http://localhost').pathname;
 
-async function perform(agent: Agent, operation: string, request: IncomingMessage): Promise<Answer> {
+interface Parts {
+  readonly agent: Agent;
+  readonly actOnce: ReturnType<typeof createOnce>;
+}
+
+async function perform(
+  { agent, actOnce }: Parts,
+  operation: string,
+  request: IncomingMessage,
+): Promise<Answer> {
   const accepted = () => ({ status: 202, body: { ok: true, ...agent.status() } });
   switch (operation) {
     case 'GET /ready':
@@ -104,9 +116,11 @@ async function perform(agent: Agent, operation: string, request: IncomingMessage
     case 'POST /console/command': {
       const body = command.safeParse(await readJson(request));
       if (!body.success) return { status: 400, body: { error: 'invalid_command' } };
-      agent.command(body.data.command);
+      actOnce(body.data.id, () => agent.command(body.data.command));
       return { status: 200, body: { ok: true } };
     }
+    case 'GET /console/log':
+      return readPage(agent.console, request.url);
     default:
       return { status: 404, body: { error: 'not_found' } };
   }

@@ -4,7 +4,9 @@ import { createActorSystem } from '../../src/actors/system.ts';
 import { createAccountSide } from '../../src/app/accounts.ts';
 import { createEndpoints } from '../../src/app/api.ts';
 import { createBilling } from '../../src/app/billing.ts';
+import { createConsoleSide } from '../../src/app/console.ts';
 import { createAgentClient } from '../../src/clients/agent/client.ts';
+import { createAgentConsole } from '../../src/clients/agent/console.ts';
 import { createAgentFiles } from '../../src/clients/agent/files.ts';
 import { createProxmoxClient } from '../../src/clients/proxmox/client.ts';
 import { createStripeClient } from '../../src/clients/stripe/client.ts';
@@ -43,6 +45,7 @@ export async function listEndpoints(): Promise<readonly AnyEndpoint[]> {
   await using proxmox = createProxmoxClient(config.proxmox);
   await using agents = createAgentClient(config.agent);
   await using files = createAgentFiles({ ...config.agent, ...config.files });
+  await using consoles = createAgentConsole({ ...config.agent, randomId: () => '' });
   if (!config.billing) throw new Error('billing is documented, too');
   await using stripe = createStripeClient({ ...config.billing, now: () => 0 });
   const store = createActorStore(database.pool);
@@ -55,6 +58,7 @@ export async function listEndpoints(): Promise<readonly AnyEndpoint[]> {
     proxmox,
     agents,
     files,
+    consoles,
     edge: {
       internalDns: undefined,
       publicDns: undefined,
@@ -82,22 +86,20 @@ export async function listEndpoints(): Promise<readonly AnyEndpoint[]> {
     billingOf: billing.summaryOf,
     rolesSoon: () => {},
   });
-  return createEndpoints(
-    parts,
-    {
-      fleet: createFleet(),
-      live: createLive(),
-      tail: {
-        seq: () => 0,
-        currentAt: now,
-        recent: createRecent(0),
-        wake: () => {},
-        subscribe: () => () => {},
-        [Symbol.asyncDispose]: async () => {},
-      },
-      journal: createJournalReader(database.pool),
-      find: async () => null,
+  const view = {
+    fleet: createFleet(),
+    live: createLive(),
+    tail: {
+      seq: () => 0,
+      currentAt: now,
+      recent: createRecent(0),
+      wake: () => {},
+      subscribe: () => () => {},
+      [Symbol.asyncDispose]: async () => {},
     },
-    { accounts, billing },
-  );
+    journal: createJournalReader(database.pool),
+    find: async () => null,
+  };
+  const console = createConsoleSide(parts, view);
+  return createEndpoints(parts, view, { accounts, billing, console });
 }

@@ -35,6 +35,7 @@ import { createInstances } from '../storage/instances.ts';
 import { createOperations } from '../storage/operations.ts';
 import { type AccountSide, createAccountSide } from './accounts.ts';
 import { type Billing, createBilling } from './billing.ts';
+import { type ConsoleSide, createConsoleSide } from './console.ts';
 import { createEdgeEndpoints } from './edge-endpoints.ts';
 import { createFileEndpoints } from './files.ts';
 import type { Foundation } from './foundation.ts';
@@ -61,7 +62,9 @@ export async function createApi(foundation: Foundation, view: View): Promise<Api
     billingOf: billing.summaryOf,
     rolesSoon: () => foundation.relay.sweepSoon('entitlements'),
   });
+  const console = createConsoleSide(foundation, view);
   const takers: readonly UpgradeTaker[] = [
+    console.createTaker(accounts.authenticate),
     createInspectUpgrade({
       watching: createWatching({ fleet: view.fleet, tail: view.tail, machine: instanceMachine }),
       authenticate: accounts.authenticate,
@@ -70,7 +73,7 @@ export async function createApi(foundation: Foundation, view: View): Promise<Api
     }),
   ];
   const app = createHttpApp({
-    endpoints: createEndpoints(foundation, view, { accounts, billing }),
+    endpoints: createEndpoints(foundation, view, { accounts, billing, console }),
     authenticate: accounts.authenticate,
     ...config.http,
     problems,
@@ -84,6 +87,7 @@ export async function createApi(foundation: Foundation, view: View): Promise<Api
 interface Sides {
   readonly accounts: Pick<AccountSide, 'endpoints' | 'limits'>;
   readonly billing: Pick<Billing, 'allowanceOf' | 'endpoints'>;
+  readonly console: Pick<ConsoleSide, 'endpoints'>;
 }
 
 type EndpointParts = Pick<
@@ -118,7 +122,7 @@ const UNSEEN_MIN_MS = 30_000;
 export function createEndpoints(
   foundation: EndpointParts,
   view: View,
-  { accounts, billing }: Sides,
+  { accounts, billing, console }: Sides,
 ): readonly AnyEndpoint[] {
   const { config, database, redis, proxmox, actors, feed, relay, debts, vmids } = foundation;
   const { now, randomId, closing } = foundation;
@@ -179,6 +183,7 @@ export function createEndpoints(
     ...hostEndpoints({ find, live: view.live, power, awaitOperation, now, unseenAfterMs }),
     ...operationEndpoints({ find, operations, awaitOperation }),
     ...gameEndpoints({ find, agents: foundation.agents }),
+    ...console.endpoints,
     ...createFileEndpoints(foundation, find),
     ...containerEndpoints({ remove, instances, waiting }),
     ...billing.endpoints(waiting),

@@ -8,6 +8,7 @@ import type { ObserveCheckpoint } from '../actors/checkpoint.ts';
 import type { ActorStore } from '../actors/store.ts';
 import { type ActorSystem, createActorSystem } from '../actors/system.ts';
 import { type AgentClient, createAgentClient } from '../clients/agent/client.ts';
+import { type AgentConsole, createAgentConsole } from '../clients/agent/console.ts';
 import { type AgentFiles, createAgentFiles } from '../clients/agent/files.ts';
 import { createProxmoxClient, type ProxmoxClient } from '../clients/proxmox/client.ts';
 import { createStripeClient, type StripeClient } from '../clients/stripe/client.ts';
@@ -47,6 +48,7 @@ export interface Foundation {
   readonly proxmox: ProxmoxClient;
   readonly agents: AgentClient;
   readonly files: AgentFiles;
+  readonly consoles: AgentConsole;
   readonly edge: EdgeClients;
   /** undefined: nothing is billed, and nobody is limited. */
   readonly stripe: StripeClient | undefined;
@@ -88,7 +90,7 @@ export async function layFoundation(
   const subscriber = new Redis(config.redis.url, { maxRetriesPerRequest: null });
   subscriber.on('error', warn('a Redis connection broke'));
   opened.defer(() => subscriber.disconnect());
-  const clients = await openClients(config, now, opened);
+  const clients = await openClients(config, { now, randomId }, opened);
   const { prefix } = config.redis;
   const queued = { connection: redis, prefix, onError: warn('a queue broke') };
   const queues = opened.use(createQueues(queued));
@@ -159,7 +161,11 @@ function layMail({ pool }: Database, queues: Queues, logger: Logger) {
   return { mails, mailWaker, sendMail: createSendMail(mails, mailWaker) };
 }
 
-async function openClients(config: Config, now: () => number, opened: AsyncDisposableStack) {
+async function openClients(
+  config: Config,
+  { now, randomId }: Pick<Foundation, 'now' | 'randomId'>,
+  opened: AsyncDisposableStack,
+) {
   const { caFile, ...target } = config.proxmox;
   const ca = caFile === undefined ? undefined : await readFile(caFile, 'utf8');
   const { port, token, timeoutMs } = config.agent;
@@ -167,6 +173,7 @@ async function openClients(config: Config, now: () => number, opened: AsyncDispo
     proxmox: opened.use(createProxmoxClient({ ...target, ca })),
     agents: opened.use(createAgentClient({ port, token, timeoutMs })),
     files: opened.use(createAgentFiles({ port, token, timeoutMs, idleMs: config.files.idleMs })),
+    consoles: opened.use(createAgentConsole({ port, token, timeoutMs, randomId })),
     edge: await openEdgeClients(config, opened),
     stripe: config.billing && opened.use(createStripeClient({ ...config.billing, now })),
   };

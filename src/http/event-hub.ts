@@ -4,9 +4,9 @@ import type { JournalEntry, JournalReader } from '../view/journal.ts';
 import type { Tail } from '../view/tail.ts';
 import { createAudience } from './audience.ts';
 import type { EventClient } from './event-client.ts';
-import { createPulse } from './event-pulse.ts';
 import { createReplay, type Replay } from './event-replay.ts';
 import type { EventTexts } from './event-texts.ts';
+import { createPulse } from './pulse.ts';
 import type { ServerTexts } from './server-texts.ts';
 
 export interface EventLimits {

@@ -137,6 +137,7 @@ export const TABLE: Readonly<Record<string, Row>> = {
   stopGame: game,
   restartGame: game,
   sendCommand: { ...game, body: () => ({ command: 'list' }) },
+  createConsoleTicket: { ...stopped, done: '201' },
   deleteContainer: { ...stopped, done: '202' },
 
   listPlans: { access: 'signed_in', done: '200' },

@@ -40,6 +40,8 @@ export interface CrashWorld extends AsyncDisposable {
   /** null: nothing is published anywhere. */
   readonly edge: EdgeWorld | null;
   readonly nodes: Nodes;
+  /** That of whoever asks by `client`. */
+  readonly account: { readonly identifier: string; readonly password: string };
   readonly client: CrashClient;
 }
 
@@ -110,6 +112,7 @@ export async function startCrashWorld(options: CrashWorldOptions): Promise<Crash
     proxmox,
     edge,
     nodes,
+    account: { identifier: ACCOUNT.username, password: ACCOUNT.password },
     client,
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   };

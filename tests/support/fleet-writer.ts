@@ -19,10 +19,18 @@ export interface NewInstance {
 export interface FleetWriter {
   create(instances: readonly NewInstance[]): Promise<void>;
   /** One step of each of these instances, in one transaction. @returns their new versions */
-  change(vmids: readonly number[], more?: Partial<InstanceContext>): Promise<readonly number[]>;
+  change(
+    vmids: readonly number[],
+    more?: Partial<InstanceContext>,
+    value?: Readonly<Record<string, unknown>>,
+  ): Promise<readonly number[]>;
   end(vmid: number): Promise<void>;
   /** The next step of an instance, not committed. */
-  stepOf(vmid: number, more?: Partial<InstanceContext>): Step;
+  stepOf(
+    vmid: number,
+    more?: Partial<InstanceContext>,
+    value?: Readonly<Record<string, unknown>>,
+  ): Step;
 }
 
 export const idOf = (vmid: number) => `${vmid}-test`;
@@ -59,7 +67,7 @@ export function createFleetWriter({ pool }: Database): FleetWriter {
   const creation = createInstanceStore(pool);
   const current = new Map<number, Stored>();
 
-  function stepOf(vmid: number, more: Partial<InstanceContext> = {}): Step {
+  const stepOf: FleetWriter['stepOf'] = (vmid, more = {}, value = {}) => {
     const before = current.get(vmid);
     if (!before) throw new Error(`there is no instance ${vmid}`);
     const context = before.snapshot.context as InstanceContext;
@@ -68,12 +76,13 @@ export function createFleetWriter({ pool }: Database): FleetWriter {
     const agent = { ...context.agent, crashCount: version };
     const snapshot: StoredSnapshot = {
       ...before.snapshot,
+      value: { ...(before.snapshot.value as object), ...value },
       context: { ...context, agent, ...more },
     };
     const event = { type: 'agent.observed', at: Date.now() };
     const rest = { effects: [], arms: [], cancels: [], operations: [], archives: false };
     return { ...before, version, snapshot, eventId: `test-${version}`, event, ...rest };
-  }
+  };
 
   async function commit(steps: readonly Step[]): Promise<void> {
     const outcomes = await store.commit(steps);
@@ -97,8 +106,8 @@ export function createFleetWriter({ pool }: Database): FleetWriter {
         current.set(one.vmid, step);
       }
     },
-    async change(vmids, more) {
-      const steps = vmids.map((vmid) => stepOf(vmid, more));
+    async change(vmids, more, value) {
+      const steps = vmids.map((vmid) => stepOf(vmid, more, value));
       await commit(steps);
       for (const [index, vmid] of vmids.entries()) current.set(vmid, steps[index] as Step);
       return steps.map(({ version }) => version);

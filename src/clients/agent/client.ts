@@ -62,8 +62,15 @@ export interface AgentClient extends AsyncDisposable {
   configure(ip: string, payload: AgentPayload, options?: CallOptions): Promise<void>;
   /** Starts, stops or restarts the game inside. Throws as `configure` does. */
   control(ip: string, verb: 'start' | 'stop' | 'restart', options?: CallOptions): Promise<void>;
-  /** Types a line into the console of the game. Throws as `configure` does. */
-  command(ip: string, command: string, options?: CallOptions): Promise<void>;
+  /**
+   * Types a line into the console of the game. With an id, an agent that knows of ids types it
+   * once, however often it is sent. Throws as `configure` does.
+   */
+  command(
+    ip: string,
+    command: { readonly text: string; readonly id?: string | undefined },
+    options?: CallOptions,
+  ): Promise<void>;
 }
 
 export interface AgentClientOptions {
@@ -140,8 +147,8 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
     },
     configure: (ip, payload, call) =>
       order(ip, { method: 'POST', path: '/config', body: payload }, call),
-    command: (ip, command, call) =>
-      order(ip, { method: 'POST', path: '/console/command', body: { command } }, call),
+    command: (ip, { text, id }, call) =>
+      order(ip, { method: 'POST', path: '/console/command', body: { command: text, id } }, call),
     control: (ip, verb, call) => order(ip, { method: 'POST', path: `/${verb}`, body: {} }, call),
     [Symbol.asyncDispose]: () => dispatcher.close(),
   };

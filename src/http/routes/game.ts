@@ -6,11 +6,9 @@ import { addressOf, forward } from '../agent-access.ts';
 import { type AnyEndpoint, endpoint, nothing } from '../endpoint.ts';
 import { requireEntry, vmidParam } from './servers.ts';
 
-const COMMAND_MAX = 1_000;
-
 export interface GameDependencies {
   readonly find: FindEntry;
-  readonly agents: Pick<AgentClient, 'control' | 'command'>;
+  readonly agents: Pick<AgentClient, 'control'>;
 }
 
 /** The game inside, which is the agent's business. The power of the container is another matter. */
@@ -46,22 +44,5 @@ export function gameEndpoints({ find, agents }: GameDependencies): readonly AnyE
       },
     });
 
-  return [
-    verbEndpoint('start'),
-    verbEndpoint('stop'),
-    verbEndpoint('restart'),
-    endpoint({
-      ...base,
-      operationId: 'sendCommand',
-      summary: "Type a line into the game's console",
-      path: '/api/servers/:id/console/command',
-      body: z.object({ command: z.string().trim().min(1).max(COMMAND_MAX) }),
-      problems: ['invalid_input', ...base.problems],
-      async handle({ params: { id }, body: { command }, principal, signal }) {
-        const ip = addressOf(await requireEntry(find, id, principal));
-        await forward(() => agents.command(ip, command, { signal }));
-        return { status: 202, body: { ok: true } };
-      },
-    }),
-  ];
+  return [verbEndpoint('start'), verbEndpoint('stop'), verbEndpoint('restart')];
 }

@@ -1,8 +1,18 @@
 import type { Roles } from '../storage/credentials.ts';
-import type { EventClient } from './event-client.ts';
+import type { Principal } from './auth/principal.ts';
+
+/** Why somebody who was let in may not stay: his token has ended, or it does not count any more. */
+export type EndReason = 'auth_expired' | 'revoked';
+
+/** Whoever stays for longer than a request: the client of a stream, the viewer of a console. */
+export interface Staying {
+  /** As he was when he was let in. */
+  readonly principal: Principal;
+  end(why: EndReason): void;
+}
 
 export interface PulseOptions {
-  readonly clients: ReadonlySet<EventClient>;
+  readonly clients: ReadonlySet<Staying>;
   readonly limits: { readonly heartbeatMs: number; readonly recheckMs: number };
   readonly findRoles: (credentialIds: readonly string[], at: Date) => Promise<Roles>;
   /** Shows everybody that the stream is alive. */
@@ -17,7 +27,7 @@ export function createPulse({ clients, limits, findRoles, beat, now }: PulseOpti
   function endExpired(): void {
     for (const client of clients) {
       const { expiresAt } = client.principal;
-      if (expiresAt !== undefined && expiresAt <= now()) client.end();
+      if (expiresAt !== undefined && expiresAt <= now()) client.end('auth_expired');
     }
   }
 
@@ -28,7 +38,7 @@ export function createPulse({ clients, limits, findRoles, beat, now }: PulseOpti
     const roles = await findRoles([...ids], new Date(now()));
     for (const client of asked) {
       const { credentialId, role } = client.principal;
-      if (roles.get(credentialId) !== role) client.end();
+      if (roles.get(credentialId) !== role) client.end('revoked');
     }
   }
 
@@ -39,8 +49,11 @@ export function createPulse({ clients, limits, findRoles, beat, now }: PulseOpti
         endExpired();
         beat();
       }, limits.heartbeatMs);
-      // While the database does not answer nobody can be signed out.
-      const rechecking = setInterval(() => void endRevoked().catch(() => {}), limits.recheckMs);
+      const rechecking = setInterval(() => {
+        endExpired();
+        // While the database does not answer nobody can be signed out.
+        void endRevoked().catch(() => {});
+      }, limits.recheckMs);
       timers = [beating.unref(), rechecking.unref()];
     },
     stop(): void {
