@@ -68,8 +68,10 @@ export async function createApi(foundation: Foundation, view: View): Promise<Api
     createInspectUpgrade({
       watching: createWatching({ fleet: view.fleet, tail: view.tail, machine: instanceMachine }),
       authenticate: accounts.authenticate,
+      findRoles: createFindRoles(foundation.database.pool),
       ...config.inspect,
       closing: foundation.closing.signal,
+      now: foundation.now,
     }),
   ];
   const app = createHttpApp({

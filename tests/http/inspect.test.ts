@@ -3,7 +3,6 @@ import { createServer } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 
-import { UnavailableError } from '../../src/errors.ts';
 import { createInspectUpgrade, INSPECT_PATH } from '../../src/http/inspect/upgrade.ts';
 import { attachUpgrades } from '../../src/http/upgrades.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
@@ -129,11 +128,10 @@ test('whose sign-in has ended is sent away', async () => {
   let isIn = true;
   const taker = createInspectUpgrade({
     watching: { watch: () => ({ [Symbol.dispose]() {} }) },
-    authenticate: async () => {
-      if (!isIn) throw new UnavailableError('signed out');
-      return { userId: 'u', role: 'admin', credentialId: 's', scopes: null };
-    },
-    ...{ isOpenToAll: true, isRemote: false, recheckMs: 10 },
+    authenticate: async () => ({ userId: 'u', role: 'admin', credentialId: 's', scopes: null }),
+    findRoles: async () => new Map(isIn ? [['s', 'admin']] : []),
+    ...{ isOpenToAll: true, isRemote: false, now: Date.now },
+    limits: { heartbeatMs: 10_000, recheckMs: 10 },
     closing: new AbortController().signal,
   });
   const server = createServer();

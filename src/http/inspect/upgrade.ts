@@ -5,18 +5,16 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { z } from 'zod';
 
 import { ControlPlaneError, InvalidInputError } from '../../errors.ts';
-import type { Authenticate } from '../auth/principal.ts';
-import { requireScope } from '../auth/principal.ts';
+import { type Authenticate, type Principal, requireScope } from '../auth/principal.ts';
 import { isNeighbour } from '../neighbours.ts';
+import { createPulse, type PulseOptions, type Staying } from '../pulse.ts';
 import { requireAdmin } from '../routes/reconcile.ts';
 import { pathOf, type UpgradeTaker } from '../upgrades.ts';
 import type { Watched, Watching } from './watch.ts';
 
 export const INSPECT_PATH = '/api/admin/inspect';
 const VMIDS_MAX = 50;
-/** As long as it may take until a sign-in that was ended does not count any more. */
-const RECHECK_MS = 5_000;
-const PING_MS = 30_000;
+const LIMITS = { heartbeatMs: 25_000, recheckMs: 4_000 };
 /** Whoever does not read is sent away before what waits for him fills our memory. */
 const BUFFER_MAX = 4 * 1024 * 1024;
 /** Close codes: see docs/inspector.md. */
@@ -29,23 +27,48 @@ const vmids = z.array(z.coerce.number().int().positive()).max(VMIDS_MAX);
 export interface InspectOptions {
   readonly watching: Watching;
   readonly authenticate: Authenticate;
+  readonly findRoles: PulseOptions['findRoles'];
   /** All instances at once may be watched, too. */
   readonly isOpenToAll: boolean;
   /** Also from other machines. */
   readonly isRemote: boolean;
   readonly closing: AbortSignal;
-  readonly recheckMs?: number;
+  readonly now: () => number;
+  readonly limits?: PulseOptions['limits'];
+}
+
+interface Watcher extends Staying {
+  readonly socket: WebSocket;
 }
 
 /** What the Stately inspector wants to hear of watched instances, for administrators. */
 export function createInspectUpgrade(options: InspectOptions): UpgradeTaker {
-  const { watching, authenticate, closing, recheckMs = RECHECK_MS } = options;
+  const { watching, authenticate, findRoles, closing, now, limits = LIMITS } = options;
   const sockets = new WebSocketServer({ noServer: true, maxPayload: 1_024 });
+  const clients = new Set<Watcher>();
+  const beat = () => {
+    for (const { socket } of clients) socket.ping();
+  };
+  const pulse = createPulse({ clients, limits, findRoles, beat, now });
+  closing.addEventListener('abort', () => {
+    pulse.stop();
+    for (const { socket } of clients) socket.close(GOING_AWAY, 'this node shuts down');
+  });
 
-  async function admit({ headers: { authorization } }: IncomingMessage): Promise<void> {
-    const principal = await authenticate(authorization);
-    requireScope(principal, 'read');
-    requireAdmin(principal);
+  function follow(socket: WebSocket, principal: Principal, watched: Watched): void {
+    const watcher: Watcher = {
+      ...{ socket, principal },
+      end: () => socket.close(REVOKED, 'sign in again'),
+    };
+    clients.add(watcher);
+    pulse.start();
+    const watch = watching.watch(watched, (message) => sendTo(socket, message));
+    socket.on('error', () => socket.terminate());
+    socket.on('close', () => {
+      watch[Symbol.dispose]();
+      clients.delete(watcher);
+      if (clients.size === 0) pulse.stop();
+    });
   }
 
   return {
@@ -56,23 +79,11 @@ export function createInspectUpgrade(options: InspectOptions): UpgradeTaker {
           'INSPECT_REMOTE is not set, so instances are watched from this machine only';
         throw new ControlPlaneError('forbidden', message);
       }
-      await admit(request);
+      const principal = await authenticate(request.headers.authorization);
+      requireScope(principal, 'read');
+      requireAdmin(principal);
       const watched = readWatched(request, options.isOpenToAll);
-      sockets.handleUpgrade(request, socket, head, (client) => {
-        const watch = watching.watch(watched, (message) => sendTo(client, message));
-        const rechecking = setInterval(() => {
-          admit(request).catch(() => client.close(REVOKED, 'sign in again'));
-        }, recheckMs);
-        const pinging = setInterval(() => client.ping(), PING_MS);
-        const leave = () => client.close(GOING_AWAY, 'this node shuts down');
-        closing.addEventListener('abort', leave);
-        client.on('error', () => client.terminate());
-        client.on('close', () => {
-          for (const timer of [rechecking, pinging]) clearInterval(timer);
-          closing.removeEventListener('abort', leave);
-          watch[Symbol.dispose]();
-        });
-      });
+      sockets.handleUpgrade(request, socket, head, (client) => follow(client, principal, watched));
     },
   };
 }
