@@ -125,7 +125,7 @@ describe('an account', () => {
     const change = (body: object) =>
       as(who.accessToken).call('POST', '/api/auth/change-password', { body });
 
-    expect((await change(wrong)).status).toBe(401);
+    expect((await change(wrong)).status).toBe(403);
     expect((await change(right)).status).toBe(200);
 
     const { text } = await mailTo(who.email, 'Your password was changed');
