@@ -71,7 +71,7 @@ export function resetContent({ resetUrlBase, resetTtlS }: Portal, token: string)
 export const passwordChanged = (): Content => ({
   subject: 'Your password was changed',
   paragraphs: [
-    'The password of your ZeroLag Hub account was changed just now, and you are signed out everywhere else.',
+    'The password of your ZeroLag Hub account was changed just now: you are signed out everywhere else, and API tokens have ended.',
     'If it was not you, set a new password at once and write to our support.',
   ],
 });
