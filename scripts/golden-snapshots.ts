@@ -8,6 +8,7 @@ import {
   instanceModel,
   samplePlan,
 } from '../tests/support/instance-model.ts';
+import { maintenanceModel } from '../tests/support/maintenance-model.ts';
 import { explore, type Model } from '../tests/support/model.ts';
 
 /**
@@ -32,6 +33,7 @@ function keep(model: Model<InstanceSnapshot>, regions?: readonly Region[]): void
 keep(instanceModel(machine));
 keep(edgeModel(machine, samplePlan(1)), ['edge', 'proxy']);
 keep(entitlementModel(machine), ['entitlement']);
+keep(maintenanceModel(machine), ['maintenance']);
 mkdirSync('tests/machines/golden', { recursive: true });
 writeFileSync(
   file,

@@ -27,6 +27,8 @@ const faults = z.strictObject({
   /** The step at which it does; the first one when left out. */
   failStep: z.string().optional(),
   neverReady: z.boolean().optional(),
+  /** Backups find no room. */
+  diskFull: z.boolean().optional(),
   /** Every answer is late by this much. */
   slowMs: z.number().int().nonnegative().optional(),
   /** The game ends right after its start. */

@@ -4,6 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 
 import { Agent, type AgentOptions, Refusal } from './agent.ts';
+import { answerBackups } from './backup-routes.ts';
+import { createBackups } from './backups.ts';
 import { readFaults } from './faults.ts';
 import { createFiles, isOfFiles } from './files/serve.ts';
 import { createMisbehaviour } from './misbehave.ts';
@@ -31,6 +33,8 @@ const command = z.object({ command: z.string().min(1) });
 export async function startAgent(options: AgentServerOptions): Promise<AgentServer> {
   const { host, port, root, token } = options;
   const agent = new Agent(options);
+  const backups = createBackups(root);
+  await backups.recover();
   const isAllowed = (request: IncomingMessage) =>
     token === undefined || request.headers.authorization === `Bearer ${token}`;
 
@@ -56,7 +60,10 @@ export async function startAgent(options: AgentServerOptions): Promise<AgentServ
     const operation = `${request.method} ${pathOf(request)}`;
     if (operation === 'GET /health') return { status: 200, body: { ok: true } };
     if (!isAllowed(request)) return { status: 401, body: { error: 'unauthorized' } };
-    return await perform(agent, operation, request);
+    const url = new URL(request.url ?? '/', 'http://localhost');
+    const parts = { agent, backups };
+    const answered = await answerBackups(parts, operation, url, () => readJson(request));
+    return answered ?? (await perform(agent, operation, request));
   }
 
   server.on('upgrade', createConsoleStream(agent, isAllowed));

@@ -111,5 +111,6 @@ function composePerformers(foundation: Foundation) {
     host,
     agent: { agents, pollMs, bootTimeoutMs },
     edge: composeEdgeOptions(foundation),
+    backup: { backups: foundation.backups, agents, pollMs },
   });
 }

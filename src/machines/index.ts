@@ -20,7 +20,7 @@ import {
 export const definitions = {
   instance: {
     machine: instanceMachine,
-    machineVersion: 4,
+    machineVersion: 5,
     migrations,
     explain,
     operations: operationsOf,

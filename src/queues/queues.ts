@@ -11,6 +11,7 @@ export const QUEUE_NAMES = [
   'effects-host',
   'effects-await',
   'effects-agent',
+  'effects-backup',
   'effects-internal_dns',
   'effects-public_dns',
   'effects-router',
