@@ -132,11 +132,44 @@ test('power is refused meanwhile with the reason, and a deletion is not', () => 
   expect(life.state.context.ops.backup).toBeNull();
 });
 
-test('a container that is turned off outside ends it, and its end says so', () => {
+test('a container that goes off in the middle of a restoration is started again', () => {
   const life = halted(true);
   life.send(sighted('stopped'));
 
   expect(life.operation()).toMatchObject({ state: 'failed', error: { code: 'container_stopped' } });
+  expect(life.state.context.hostOperation).toMatchObject({ requestedBy: 'maintenance' });
+  life.answer('container.started');
+  life.pass('owedPause');
+  life.tell('game.resumed');
+
+  expect(life.effects.slice(-2)).toEqual(['container.start', 'backup.resume']);
+  expect(life.state.value).toMatchObject({ host: 'running', maintenance: 'idle' });
+});
+
+test('a container that cannot be started again is not started for ever', () => {
+  const life = halted(true);
+  life.send(sighted('stopped'));
+  life.fail('host', false);
+  life.send(sighted('stopped', { opId: life.state.context.ops.host?.id }));
+
+  expect(life.state.value).toMatchObject({ host: 'stopped', maintenance: 'idle' });
+});
+
+test('a container whose game did not run stays off when it goes off', () => {
+  const life = halted(false);
+  life.send(sighted('stopped'));
+
+  expect(life.effects).not.toContain('container.start');
+  expect(life.state.value).toMatchObject({ host: 'stopped', maintenance: 'idle' });
+});
+
+test('whoever turns it off meanwhile has it off', () => {
+  const life = halted(true);
+  life.tell('backup.restored');
+  life.refuse('no_answer');
+  life.send(power('stop'));
+
+  expect(life.state.value).toMatchObject({ maintenance: 'idle' });
 });
 
 test('what is not paid for any more is stopped when its restoration has ended', () => {

@@ -44,8 +44,10 @@ const forgotten = (taken: Iterable<(typeof all)[number]>) =>
       !isGameOwed(after) &&
       event.type !== 'game.resumed' &&
       event.type !== 'delete.requested' &&
-      // A container that is off starts its game when it is started.
-      (after.value.host === 'running' || after.matches({ host: 'unknown' })),
+      // Somebody wanted it off, or there is nothing to start any more.
+      after.value.host !== 'absent' &&
+      !after.matches({ host: 'stopping' }) &&
+      after.context.entitlement.suspendedAt === null,
   );
 
 test('a game that was stopped for a restoration is started again, however that ended', () => {

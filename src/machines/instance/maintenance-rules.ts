@@ -26,5 +26,9 @@ export const MAINTENANCE_RULES = {
     event.opId === context.ops.backup?.id &&
     event.code === 'verify_unsupported' &&
     context.maintenance.operation?.kind === 'backup',
+  /** One start that has failed is enough: nobody is helped by another one. */
+  mayStartOwed: ({ context: { hostOperation: last } }: Scope) =>
+    last?.requestedBy !== 'maintenance' || last.state !== 'failed',
+  hasAddress: ({ context }: Scope) => context.ip !== null,
   wasGameRunning: ({ context }: Scope) => context.maintenance.wasRunning,
 };

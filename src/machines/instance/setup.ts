@@ -1,5 +1,6 @@
 import { and, not, or, setup, stateIn } from 'xstate';
 
+import { AGENT_RULES } from './agent-rules.ts';
 import { DELAYS } from './delays.ts';
 import { isSamePlan, isStale, mayEndUnpaid } from './edge-rules.ts';
 import { ENTITLEMENT_RULES } from './entitlement-rules.ts';
@@ -142,6 +143,7 @@ export const instanceSetup = setup({
       'hasFreeHostLane',
     ]),
     isResumed: or(['isHostRunning', 'isDoomed', stateIn({ provisioning: 'failed' })]),
+    ...AGENT_RULES,
     ...ENTITLEMENT_RULES,
     ...MAINTENANCE_RULES,
     ...PROXY_RULES,
@@ -154,6 +156,21 @@ export const instanceSetup = setup({
       ({ context }) => context.ctype === 'game' && context.ip !== null,
     ]),
     mustResumeGame: and(['isBackupOp', 'wasGameRunning']),
+    /** It went off in the middle of a restoration, and nobody wanted that. */
+    isLostMeanwhile: and(['isHostStopped', 'wasGameRunning']),
+    isStartOwed: and([
+      stateIn('#instance.maintenance.owing'),
+      'isEntitled',
+      stateIn({ provisioning: 'ready' }),
+      'hasFreeHostLane',
+      'mayStartOwed',
+    ]),
+    /** Somebody has turned it off since, or it cannot be turned on. */
+    isNothingOwed: or([
+      'isHostAbsent',
+      stateIn('#instance.host.stopping'),
+      and(['isHostStopped', or([not('isEntitled'), not('mayStartOwed')])]),
+    ]),
     /** It is on, on its way there, or still being made; where nobody can tell, the last wish says. */
     isMeantToRun: or([
       not('isAtRest'),
@@ -184,22 +201,7 @@ export const instanceSetup = setup({
       event.power === params.power &&
       // While a call of ours is in flight, only that call may say what the host is.
       (context.ops.host === null || context.ops.host.id === event.opId),
-    isAgentSeen: ({ event }, params: { condition: string }) =>
-      event.type === 'agent.observed' && event.condition === params.condition,
-    isOldNews: ({ context, event }, params: { condition: string }) =>
-      event.type === 'agent.observed' &&
-      event.condition === params.condition &&
-      event.readySource === context.agent.readySource &&
-      event.installStep === context.agent.installStep &&
-      event.state === context.agent.state &&
-      (event.crashCount ?? context.agent.reportedCrashes) === context.agent.reportedCrashes,
     isCrashed: stateIn({ agent: 'crashed' }),
-    /** Died again between two looks: only the agent's own count tells. */
-    isAnotherCrash: ({ context, event }) =>
-      event.type === 'agent.observed' &&
-      event.condition === 'crashed' &&
-      event.crashCount !== null &&
-      event.crashCount !== context.agent.reportedCrashes,
     /** A game in service has died, and has not done so too often of late. */
     mayRecover: and([
       'isCrashed',

@@ -218,7 +218,7 @@ const MAINTENANCE: Readonly<Record<string, string>> = {
   halting: 'the game is stopped, so that a backup can be restored',
   restoring: 'a backup is being restored',
   resuming: 'the game is started again after a restoration',
-  owing: 'the game could not be started again yet after a restoration',
+  owing: 'the game does not run again yet after a restoration',
 };
 
 /** Only games have backups. */

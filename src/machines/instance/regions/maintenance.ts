@@ -1,3 +1,5 @@
+import { and } from 'xstate';
+
 import {
   abandonMaintenance,
   acceptMaintenance,
@@ -16,8 +18,18 @@ import { instanceSetup } from '../setup.ts';
 
 const repeats = { guard: 'mayRepeatBackup', target: '.pausing' } as const;
 /** A deletion always wins; and of a container that is off no agent can be asked. */
+const doomed = {
+  guard: 'isDoomed',
+  target: '#instance.maintenance.idle',
+  actions: supersedeMaintenance,
+} as const;
 const gone = [
-  { guard: 'isDoomed', target: '#instance.maintenance.idle', actions: supersedeMaintenance },
+  doomed,
+  {
+    guard: 'isLostMeanwhile',
+    target: '#instance.maintenance.owing',
+    actions: abandonMaintenance,
+  },
   { guard: 'isHostDown', target: '#instance.maintenance.idle', actions: abandonMaintenance },
 ] as const;
 const ends = { target: '#instance.maintenance.idle', actions: endMaintenance } as const;
@@ -49,7 +61,7 @@ const owes = { target: '#instance.maintenance.owing', actions: failMaintenance }
 
 /**
  * Maintenance: backups are made, verified, deleted and restored, one at a time. A restoration stops
- * the game and starts it again if it ran before, also when it has failed. Meanwhile nobody changes
+ * the game and starts it again if it ran before, also when it has failed or when its container went off. Meanwhile nobody changes
  * the power of the container.
  */
 export const maintenance = instanceSetup.createStateConfig({
@@ -143,11 +155,19 @@ export const maintenance = instanceSetup.createStateConfig({
       after: { gameDeadline: owes },
     },
     owing: {
-      description: 'The operation has ended, and the game could not be started again yet',
+      description: 'The operation has ended, and the game does not run again yet',
       initial: 'pausing',
-      always: gone,
+      always: [doomed, { guard: 'isNothingOwed', target: 'idle', actions: releaseBackupLane }],
       states: {
-        pausing: { entry: releaseBackupLane, after: { owedPause: 'performing' } },
+        pausing: {
+          entry: releaseBackupLane,
+          after: {
+            owedPause: [
+              { guard: and(['isHostRunning', 'hasAddress']), target: 'performing' },
+              { target: 'pausing', reenter: true },
+            ],
+          },
+        },
         performing: {
           tags: 'transient',
           entry: beginBackupOp('resume'),
