@@ -1,37 +1,17 @@
 import { execFile } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
-import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
-import { z } from 'zod';
 
-import { readFaults } from './faults.ts';
+import { BackupRefusal, diskFull, isDiskFull } from './backup-refusal.ts';
+import { createPassStep } from './backup-steps.ts';
+import { createBackupStore, flushFile, type Meta } from './backup-store.ts';
 
 const run = promisify(execFile);
-
-const meta = z.object({
-  id: z.string(),
-  name: z.string(),
-  sizeBytes: z.number(),
-  createdAt: z.string(),
-  sha256: z.string(),
-});
-type Meta = z.output<typeof meta>;
-
-/** What becomes of a wish about backups; `status` is that of the answer. */
-export class BackupRefusal extends Error {
-  override readonly name = 'BackupRefusal';
-  readonly status: number;
-
-  constructor(status: number, code: string) {
-    super(code);
-    this.status = status;
-  }
-}
-
-const ID = /^[\w-]{1,64}$/;
+/** Of GNU tar: a file changed while it was read. A game that runs writes all the time. */
+const CHANGED_MEANWHILE = 1;
 
 /**
  * Backups of the game's folder as tar.gz, beside it. What is half made has another name, so that
@@ -40,116 +20,104 @@ const ID = /^[\w-]{1,64}$/;
 export function createBackups(root: string) {
   const srv = join(root, 'srv');
   const game = join(srv, 'game');
-  const folder = join(srv, 'backups');
   const [incoming, outgoing] = [join(srv, 'game.incoming'), join(srv, 'game.outgoing')];
-  const archiveOf = (id: string) => join(folder, `${id}.tar.gz`);
-  const metaOf = (id: string) => join(folder, `${id}.json`);
-  let isBusy = false;
+  const store = createBackupStore(join(srv, 'backups'));
+  const pass = createPassStep(root);
 
-  /** One thing at a time: a second one would pack what the first is about to replace. */
-  async function alone<T>(work: () => Promise<T>): Promise<T> {
-    if (isBusy) throw new BackupRefusal(503, 'busy');
-    isBusy = true;
-    try {
-      return await work();
-    } finally {
-      isBusy = false;
-    }
-  }
-
-  function list(): Meta[] {
-    if (!existsSync(folder)) return [];
-    return readdirSync(folder)
-      .filter((name) => name.endsWith('.json'))
-      .map((name) => meta.parse(JSON.parse(readFileSync(join(folder, name), 'utf8'))))
-      .sort((a, b) => (a.createdAt < b.createdAt ? -1 : 1));
-  }
-
-  function find(id: string): Meta {
-    const found = ID.test(id) && list().find((one) => one.id === id);
-    if (!found) throw new BackupRefusal(404, 'backup_not_found');
-    return found;
-  }
-
-  async function create(name: string): Promise<Meta> {
-    if (readFaults(root).diskFull) throw new BackupRefusal(507, 'disk_full');
-    await mkdir(folder, { recursive: true });
-    await mkdir(game, { recursive: true });
+  async function pack(name: string): Promise<Meta> {
+    const known = (await store.list()).find((one) => one.name === name);
+    if (known) return known;
+    await Promise.all([store.prepare(), mkdir(game, { recursive: true })]);
     const id = `b-${Date.now().toString(36)}-${randomBytes(3).toString('hex')}`;
-    const partial = join(folder, `${id}.partial`);
+    const partial = store.partialOf(id);
     try {
-      await run('tar', ['-czf', partial, '-C', game, '.']);
-      const made: Meta = {
-        ...{ id, name, createdAt: new Date().toISOString() },
-        sizeBytes: (await stat(partial)).size,
-        sha256: await digest(partial),
-      };
-      await writeFile(`${metaOf(id)}.tmp`, JSON.stringify(made));
-      await rename(partial, archiveOf(id));
-      await rename(`${metaOf(id)}.tmp`, metaOf(id));
+      pass('create.begun');
+      await run('tar', ['-czf', partial, '-C', game, '.']).catch((error: { code?: unknown }) => {
+        if (error.code !== CHANGED_MEANWHILE) throw error;
+      });
+      await flushFile(partial);
+      pass('create.packed');
+      const made = await store.describe(id, name, partial);
+      await store.write(made);
+      pass('create.described');
+      await store.place(id);
+      pass('create.archived');
+      await store.publish(id);
+      pass('create.listed');
       return made;
     } finally {
-      await rm(partial, { force: true });
+      await store.discard(id);
     }
   }
 
-  async function check(id: string): Promise<void> {
-    const { sha256 } = find(id);
-    if ((await digest(archiveOf(id))) !== sha256) throw new BackupRefusal(422, 'checksum_mismatch');
-  }
-
-  async function restore(id: string): Promise<void> {
-    await check(id);
-    if (readFaults(root).diskFull) throw new BackupRefusal(507, 'disk_full');
+  /** What is unpacked may be lost with the power of the machine: its archive is not. */
+  async function unpack(id: string): Promise<void> {
+    await store.check(id, await store.find(id));
     await rm(incoming, { recursive: true, force: true });
     await mkdir(incoming, { recursive: true });
-    await run('tar', ['-xzf', archiveOf(id), '-C', incoming]);
+    try {
+      pass('restore.begun');
+      await run('tar', ['-xzf', store.archiveOf(id), '-C', incoming]);
+      pass('restore.unpacked');
+    } catch (error) {
+      await rm(incoming, { recursive: true, force: true });
+      throw error;
+    }
     await rm(outgoing, { recursive: true, force: true });
     if (existsSync(game)) await rename(game, outgoing);
+    pass('restore.moved_out');
     await rename(incoming, game);
+    pass('restore.moved_in');
     await rm(outgoing, { recursive: true, force: true });
+    pass('restore.cleared');
   }
 
-  /** After a death in the middle: whichever of the two games is whole stays. */
-  async function recover(): Promise<void> {
-    if (!existsSync(game) && existsSync(outgoing)) await rename(outgoing, game);
-    await rm(incoming, { recursive: true, force: true });
-    await rm(outgoing, { recursive: true, force: true });
-    if (!existsSync(folder)) return;
-    const ids = new Set(readdirSync(folder).map((name) => name.split('.', 1)[0] ?? ''));
-    for (const id of ids) {
-      const isMade = existsSync(archiveOf(id)) && existsSync(`${metaOf(id)}.tmp`);
-      // Only its last step was missing: an archive that is whole is never thrown away.
-      if (isMade) await rename(`${metaOf(id)}.tmp`, metaOf(id));
-      await rm(`${metaOf(id)}.tmp`, { force: true });
-      await rm(join(folder, `${id}.partial`), { force: true });
-      // Its deletion had begun.
-      if (!existsSync(metaOf(id))) await rm(archiveOf(id), { force: true });
-    }
+  async function remove(id: string): Promise<void> {
+    await store.find(id);
+    pass('delete.begun');
+    await store.unlist(id);
+    pass('delete.unlisted');
+    await store.remove(id);
+    pass('delete.removed');
   }
 
-  mkdirSync(srv, { recursive: true });
   return {
-    list,
-    recover,
-    /** Ordered twice by the same name, it is made once. */
-    create: (name: string) =>
-      alone(async () => list().find((one) => one.name === name) ?? (await create(name))),
-    verify: (id: string) => alone(() => check(id)),
-    restore: (id: string) => alone(() => restore(id)),
-    async remove(id: string): Promise<void> {
-      find(id);
-      // The archive goes last: what is listed is there.
-      await rm(metaOf(id));
-      await rm(archiveOf(id), { force: true });
+    ...createTurns(),
+    list: store.list,
+    pack,
+    unpack,
+    remove,
+    check: async (id: string) => store.check(id, await store.find(id)),
+    /** After a death in the middle: whichever of the two games is whole stays. */
+    async recover(): Promise<void> {
+      if (!existsSync(game) && existsSync(outgoing)) await rename(outgoing, game);
+      await rm(incoming, { recursive: true, force: true });
+      await rm(outgoing, { recursive: true, force: true });
+      await store.recover();
     },
   };
 }
 
 export type Backups = ReturnType<typeof createBackups>;
 
-async function digest(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(file), hash);
-  return hash.digest('hex');
+/** One thing at a time: a second one would pack what the first is about to replace. */
+function createTurns() {
+  let busy: { readonly key: string; readonly work: Promise<unknown> } | null = null;
+  return {
+    isRestoring: () => busy?.key.startsWith('POST restore') === true,
+    /** Whoever asks for it again under the same key is told what becomes of the first. */
+    async alone<T>(key: string, work: () => Promise<T>): Promise<T> {
+      if (busy?.key === key) return (await busy.work) as T;
+      if (busy) throw new BackupRefusal(503, 'busy', 'another backup is being worked on');
+      const mine = work().catch((error: unknown) => {
+        throw isDiskFull(error) ? diskFull() : error;
+      });
+      busy = { key, work: mine };
+      try {
+        return await mine;
+      } finally {
+        busy = null;
+      }
+    },
+  };
 }

@@ -60,9 +60,12 @@ export async function startAgent(options: AgentServerOptions): Promise<AgentServ
     const operation = `${request.method} ${pathOf(request)}`;
     if (operation === 'GET /health') return { status: 200, body: { ok: true } };
     if (!isAllowed(request)) return { status: 401, body: { error: 'unauthorized' } };
-    const url = new URL(request.url ?? '/', 'http://localhost');
-    const parts = { agent, backups };
-    const answered = await answerBackups(parts, operation, url, () => readJson(request));
+    if (backups.isRestoring() && /^POST \/(re)?start$/.test(operation)) {
+      return { status: 503, body: { error: 'busy', details: 'a backup is being restored' } };
+    }
+    const answered = await answerBackups({ root, agent, backups }, request, () =>
+      readJson(request),
+    );
     return answered ?? (await perform(agent, operation, request));
   }
 
