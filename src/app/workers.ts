@@ -5,6 +5,7 @@ import { createLostEffectsSweep } from '../queues/workers/find-lost-effects.ts';
 import { createDebtCollector } from '../queues/workers/pay-debts.ts';
 import { createEffectProcessor } from '../queues/workers/perform-effects.ts';
 import type { Sweeps } from '../queues/workers/sweep.ts';
+import { createBackups } from '../storage/backups.ts';
 import { createInstanceStore } from '../storage/instance-store.ts';
 import { createNodeSlots } from '../storage/node-slots.ts';
 import { createOutbox } from '../storage/outbox.ts';
@@ -111,6 +112,9 @@ function composePerformers(foundation: Foundation) {
     host,
     agent: { agents, pollMs, bootTimeoutMs },
     edge: composeEdgeOptions(foundation),
-    backup: { backups: foundation.backups, agents, pollMs },
+    backup: {
+      ...{ backups: foundation.backups, agents, pollMs },
+      known: createBackups(foundation.database.pool),
+    },
   });
 }

@@ -24,6 +24,13 @@ const NO_EDGE = {
   pollMs: 5,
   routerTimeoutMs: 100,
 };
+/** What is known of backups beside, which needs a database. */
+const UNKNOWN = {
+  record: async () => {},
+  noteChecked: async () => {},
+  claimDeletion: async () => true,
+  forget: async () => {},
+};
 const POLL_MS = 5;
 
 type EffectOf<Kind extends EffectKind> = Extract<Effect, { kind: Kind }>;
@@ -81,7 +88,7 @@ export async function setUpEffects(
       host: { proxmox: client, templateVmid, pollMs: POLL_MS, ...rules },
       agent: { agents, pollMs: POLL_MS, bootTimeoutMs: 5_000 },
       edge: NO_EDGE,
-      backup: { backups, agents, pollMs: POLL_MS },
+      backup: { backups, agents, known: UNKNOWN, pollMs: POLL_MS },
     });
     const told: ToldEvent[] = [];
     return {

@@ -3,12 +3,12 @@ import { z } from 'zod';
 
 import { UpstreamError } from '../../errors.ts';
 import { type Answer, agentError, askAgent, type Question } from './exchange.ts';
-import { originOf, refusal } from './refusal.ts';
+import { originOf, refusal, word } from './refusal.ts';
 
 /** A backup as its agent lists it. */
 export interface Backup {
   readonly id: string;
-  /** What it was called when it was ordered; null: the agent does not say. */
+  /** What it was called when it was ordered; null: the agent does not say, as of the rest. */
   readonly name: string | null;
   readonly sizeBytes: number | null;
   readonly createdAt: string | null;
@@ -19,17 +19,29 @@ interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The backups of a game, which its agent makes and keeps. Orders may take as long as an hour. */
+interface OrderOptions extends CallOptions {
+  /**
+   * Says which order this is: agents that know `Idempotency-Key` answer a repetition with what
+   * becomes of the first.
+   */
+  readonly key: string;
+}
+
+/**
+ * The backups of a game, which its agent makes and keeps. Orders may take as long as an hour.
+ * They throw UpstreamError: `agent_refused`, `agent_failed`, `agent_busy` (it works on another
+ * order), `no_answer`, `timed_out`, …
+ */
 export interface AgentBackups extends AsyncDisposable {
   /** What the agent answers, whatever its status. @throws UpstreamError if there is no answer */
   ask(ip: string, options?: CallOptions): Promise<Answer>;
-  /** @throws UpstreamError `agent_refused`, `agent_failed`, `no_answer`, … */
   list(ip: string, options?: CallOptions): Promise<readonly Backup[]>;
-  create(ip: string, name: string, options?: CallOptions): Promise<Backup>;
-  restore(ip: string, backupId: string, options?: CallOptions): Promise<void>;
-  verify(ip: string, backupId: string, options?: CallOptions): Promise<void>;
+  /** By the same name it is made once. */
+  create(ip: string, name: string, options: OrderOptions): Promise<Backup>;
+  restore(ip: string, backupId: string, options: OrderOptions): Promise<void>;
+  verify(ip: string, backupId: string, options: OrderOptions): Promise<void>;
   /** What is gone already is deleted. */
-  remove(ip: string, backupId: string, options?: CallOptions): Promise<void>;
+  remove(ip: string, backupId: string, options: OrderOptions): Promise<void>;
 }
 
 export interface AgentBackupsOptions {
@@ -41,21 +53,19 @@ export interface AgentBackupsOptions {
 }
 
 const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
+/** An order that takes long must not keep a look waiting. */
+const CONNECTIONS_PER_AGENT = 4;
 const LIST = { method: 'GET', path: '/game/backups' } as const;
-const text = z
-  .string()
-  .max(500)
-  .transform((given) => given.toWellFormed().replace(/\p{Cc}+/gu, ' '));
 
 const backup = z
   .object({
-    id: text.pipe(z.string().min(1).max(200)),
-    name: text.nullish(),
-    size: z.number().nonnegative().nullish(),
-    sizeBytes: z.number().nonnegative().nullish(),
-    createdAt: text.nullish(),
-    created_at: text.nullish(),
-    sha256: text.nullish(),
+    id: word.pipe(z.string().min(1)),
+    name: word.nullish(),
+    size: z.number().nonnegative().nullish().catch(null),
+    sizeBytes: z.number().nonnegative().nullish().catch(null),
+    createdAt: word.nullish().catch(null),
+    created_at: word.nullish().catch(null),
+    sha256: word.nullish().catch(null),
   })
   .transform(
     (one): Backup => ({
@@ -71,15 +81,26 @@ const backup = z
 const listed = z.union([z.array(backup), z.object({ backups: z.array(backup) })]);
 const made = z.union([z.object({ backup }), backup]);
 
+/** null: it is no list of backups. */
 export const readBackups = (body: unknown): readonly Backup[] | null => {
   const { data } = listed.safeParse(body);
   return data === undefined ? null : 'backups' in data ? data.backups : data;
 };
 
+/** It works on another order: what is asked of it now may be asked again later. */
+function toFailure(question: Question, answer: Answer): UpstreamError {
+  const error = refusal(question, answer);
+  if (answer.status !== 503 || error.details['agentError'] !== 'busy') return error;
+  return new UpstreamError(error.message, {
+    ...{ reason: 'agent_busy', retryable: true, details: error.details },
+  });
+}
+
 export function createAgentBackups(options: AgentBackupsOptions): AgentBackups {
   const { port, token, timeoutMs, orderTimeoutMs } = options;
-  // An order that takes long must not keep a look waiting.
-  const dispatcher = new Agent({ connections: 4, headersTimeout: 0, bodyTimeout: 0 });
+  const dispatcher = new Agent({
+    ...{ connections: CONNECTIONS_PER_AGENT, headersTimeout: 0, bodyTimeout: 0 },
+  });
   const headers = token ? { authorization: `Bearer ${token}` } : {};
 
   function ask(ip: string, question: Question, { signal }: CallOptions = {}): Promise<Answer> {
@@ -91,19 +112,23 @@ export function createAgentBackups(options: AgentBackupsOptions): AgentBackups {
     });
   }
 
-  async function order(ip: string, question: Question, call?: CallOptions): Promise<Answer> {
-    const answer = await ask(ip, question, call);
-    if (!answer.ok) throw refusal(question, answer);
+  async function order(ip: string, bare: Question, { key, signal }: OrderOptions): Promise<Answer> {
+    const question = { ...bare, headers: { 'idempotency-key': key } };
+    const answer = await ask(ip, question, { signal });
+    if (!answer.ok) throw toFailure(question, answer);
     return answer;
   }
 
-  const withId = (path: string, backupId: string) =>
-    `${path}?${new URLSearchParams({ id: backupId })}`;
+  const about = (verb: 'restore' | 'verify', id: string): Question => ({
+    ...{ method: 'POST', path: `/game/backups/${verb}?${new URLSearchParams({ id })}`, body: {} },
+  });
 
   return {
     ask: (ip, call) => ask(ip, LIST, call),
     async list(ip, call) {
-      const backups = readBackups((await order(ip, LIST, call)).body);
+      const answer = await ask(ip, LIST, call);
+      if (!answer.ok) throw refusal(LIST, answer);
+      const backups = readBackups(answer.body);
       if (backups) return backups;
       throw agentError('answer_unreadable', LIST);
     },
@@ -114,12 +139,10 @@ export function createAgentBackups(options: AgentBackupsOptions): AgentBackups {
       throw agentError('answer_unreadable', question);
     },
     async restore(ip, backupId, call) {
-      const path = withId('/game/backups/restore', backupId);
-      await order(ip, { method: 'POST', path, body: {} }, call);
+      await order(ip, about('restore', backupId), call);
     },
     async verify(ip, backupId, call) {
-      const path = withId('/game/backups/verify', backupId);
-      await order(ip, { method: 'POST', path, body: {} }, call);
+      await order(ip, about('verify', backupId), call);
     },
     async remove(ip, backupId, call) {
       const path = `/game/backups/${encodeURIComponent(backupId)}`;

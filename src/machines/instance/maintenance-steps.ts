@@ -74,10 +74,10 @@ export const beginBackupOp = (step: BackupOpKind) =>
     },
   ] as const;
 
-function subjectOf(step: BackupOpKind, operation: MaintenanceOperation | null) {
-  if (step === 'create') return { name: operation?.id ?? '' };
-  return step === 'halt' || step === 'resume' ? {} : { backupId: operation?.backupId ?? '' };
-}
+const subjectOf = (step: BackupOpKind, operation: MaintenanceOperation | null) => ({
+  operationId: operation?.id ?? '',
+  ...(step !== 'create' && step !== 'resume' && { backupId: operation?.backupId ?? '' }),
+});
 
 export const releaseBackupLane = instanceSetup.assign({
   ops: ({ context }) => ({ ...context.ops, backup: null }),

@@ -47,11 +47,19 @@ export type MaintenanceFact =
   | { readonly type: 'backup.verified'; readonly opId: string }
   | { readonly type: 'backup.deleted'; readonly opId: string };
 
+/** `operationId`: whoever repeats an order gives it the same name, so that it is done once. */
+interface Order {
+  readonly ip: string;
+  readonly operationId: string;
+}
+interface OrderAbout extends Order {
+  readonly backupId: string;
+}
+
 export type MaintenanceEffect =
-  /** `name` is the operation's: whoever repeats the call finds what it made. */
-  | { readonly kind: 'backup.create'; readonly ip: string; readonly name: string }
-  | { readonly kind: 'backup.halt'; readonly ip: string }
-  | { readonly kind: 'backup.restore'; readonly ip: string; readonly backupId: string }
-  | { readonly kind: 'backup.resume'; readonly ip: string }
-  | { readonly kind: 'backup.verify'; readonly ip: string; readonly backupId: string }
-  | { readonly kind: 'backup.delete'; readonly ip: string; readonly backupId: string };
+  | ({ readonly kind: 'backup.create' } & Order)
+  | ({ readonly kind: 'backup.halt' } & OrderAbout)
+  | ({ readonly kind: 'backup.restore' } & OrderAbout)
+  | ({ readonly kind: 'backup.resume' } & Order)
+  | ({ readonly kind: 'backup.verify' } & OrderAbout)
+  | ({ readonly kind: 'backup.delete' } & OrderAbout);
