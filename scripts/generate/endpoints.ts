@@ -4,6 +4,7 @@ import { createActorSystem } from '../../src/actors/system.ts';
 import { createAccountSide } from '../../src/app/accounts.ts';
 import { createEndpoints } from '../../src/app/api.ts';
 import { createBilling } from '../../src/app/billing.ts';
+import { createAgentBackups } from '../../src/clients/agent/backups.ts';
 import { createAgentClient } from '../../src/clients/agent/client.ts';
 import { createAgentFiles } from '../../src/clients/agent/files.ts';
 import { createProxmoxClient } from '../../src/clients/proxmox/client.ts';
@@ -41,6 +42,7 @@ export async function listEndpoints(): Promise<readonly AnyEndpoint[]> {
   await using database = openDatabase({ ...config.database, onError: () => {} });
   await using proxmox = createProxmoxClient(config.proxmox);
   await using agents = createAgentClient(config.agent);
+  await using backups = createAgentBackups({ ...config.agent, orderTimeoutMs: 1 });
   await using files = createAgentFiles({ ...config.agent, ...config.files });
   if (!config.billing) throw new Error('billing is documented, too');
   await using stripe = createStripeClient({ ...config.billing, now: () => 0 });
@@ -54,6 +56,7 @@ export async function listEndpoints(): Promise<readonly AnyEndpoint[]> {
     proxmox,
     agents,
     files,
+    backups,
     edge: {
       internalDns: undefined,
       publicDns: undefined,

@@ -31,6 +31,7 @@ import { createInstanceStore } from '../storage/instance-store.ts';
 import { createInstances } from '../storage/instances.ts';
 import { createOperations } from '../storage/operations.ts';
 import { type AccountSide, createAccountSide } from './accounts.ts';
+import { createBackupEndpoints } from './backups.ts';
 import { type Billing, createBilling } from './billing.ts';
 import { createEdgeEndpoints } from './edge-endpoints.ts';
 import { createFileEndpoints } from './files.ts';
@@ -83,6 +84,7 @@ type EndpointParts = Pick<
   | 'proxmox'
   | 'agents'
   | 'files'
+  | 'backups'
   | 'edge'
   | 'actors'
   | 'feed'
@@ -169,6 +171,7 @@ export function createEndpoints(
     ...operationEndpoints({ find, operations, awaitOperation }),
     ...gameEndpoints({ find, agents: foundation.agents }),
     ...createFileEndpoints(foundation, find),
+    ...createBackupEndpoints(foundation, { find, ask, awaitOperation }),
     ...containerEndpoints({ remove, instances, waiting }),
     ...billing.endpoints(waiting),
     ...createEdgeEndpoints(foundation, view, { ask, awaitOperation, planEdge }),

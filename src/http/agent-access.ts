@@ -33,6 +33,12 @@ export function addressOf({ vmid, state }: FleetEntry): string {
   );
 }
 
+/** @throws ConflictError while its backups are worked on: nobody else stops or starts the game */
+export function requireUnmaintained({ state }: FleetEntry): void {
+  if (state.context.maintenance.operation?.state !== 'running') return;
+  throw refuseGame('maintenance_in_progress', 'a backup is being made, checked or restored');
+}
+
 /** What the agent says no to is the caller's business; that it cannot be reached is not. */
 export async function forward<T>(act: () => Promise<T>): Promise<T> {
   try {

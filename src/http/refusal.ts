@@ -31,6 +31,9 @@ export const GAME_REASONS = [
   'address_unknown',
   'host_unknown',
   'container_absent',
+  'maintenance_in_progress',
+  'backup_locked',
+  'backup_unknown',
 ] as const;
 
 /** A wish that the machine refused, with its reason and what it would accept. */

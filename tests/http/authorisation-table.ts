@@ -126,6 +126,13 @@ export const TABLE: Readonly<Record<string, Row>> = {
   // What has not been paid for is off, and is still found to be so.
   stopHost: { ...running, done: '202', suspended: '200' },
   restartHost: { ...running, done: '202', suspended: unpaid },
+  listBackups: game,
+  createBackup: { ...running, done: '202', suspended: unpaid },
+  restoreBackup: { ...running, done: '202', suspended: unpaid, query: '?id=b-1' },
+  verifyBackup: { ...running, done: '202', suspended: unpaid, query: '?id=b-1' },
+  deleteBackup: { ...running, done: '202', suspended: unpaid },
+  lockBackup: { ...running, done: '409 backup_unknown' },
+  unlockBackup: read,
   startGame: game,
   stopGame: game,
   restartGame: game,

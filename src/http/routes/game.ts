@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 import type { AgentClient } from '../../clients/agent/client.ts';
 import type { FindEntry } from '../../view/entry.ts';
-import { addressOf, forward } from '../agent-access.ts';
+import { addressOf, forward, requireUnmaintained } from '../agent-access.ts';
 import { type AnyEndpoint, endpoint, nothing } from '../endpoint.ts';
 import { requireEntry, vmidParam } from './servers.ts';
 
@@ -40,7 +40,9 @@ export function gameEndpoints({ find, agents }: GameDependencies): readonly AnyE
       path: `/api/servers/:id/game/${verb}`,
       body: nothing,
       async handle({ params: { id }, principal, signal }) {
-        const ip = addressOf(await requireEntry(find, id, principal));
+        const entry = await requireEntry(find, id, principal);
+        requireUnmaintained(entry);
+        const ip = addressOf(entry);
         await forward(() => agents.control(ip, verb, { signal }));
         return { status: 202, body: { ok: true } };
       },
