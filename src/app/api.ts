@@ -169,7 +169,7 @@ export function createEndpoints(
     ...serverEndpoints({ instances, fleet, find, texts, ask, waiting }),
     ...hostEndpoints({ find, live: view.live, power, awaitOperation, now, unseenAfterMs }),
     ...operationEndpoints({ find, operations, awaitOperation }),
-    ...gameEndpoints({ find, agents: foundation.agents }),
+    ...gameEndpoints({ find, agents: foundation.agents, actors }),
     ...createFileEndpoints(foundation, find),
     ...createBackupEndpoints(foundation, { find, ask, awaitOperation }),
     ...containerEndpoints({ remove, instances, waiting }),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 
+import type { ActorSystem } from '../../actors/system.ts';
 import type { AgentClient } from '../../clients/agent/client.ts';
 import type { FindEntry } from '../../view/entry.ts';
 import { addressOf, forward, requireUnmaintained } from '../agent-access.ts';
@@ -11,10 +12,11 @@ const COMMAND_MAX = 1_000;
 export interface GameDependencies {
   readonly find: FindEntry;
   readonly agents: Pick<AgentClient, 'control' | 'command'>;
+  readonly actors: Pick<ActorSystem, 'read'>;
 }
 
 /** The game inside, which is the agent's business. The power of the container is another matter. */
-export function gameEndpoints({ find, agents }: GameDependencies): readonly AnyEndpoint[] {
+export function gameEndpoints({ find, agents, actors }: GameDependencies): readonly AnyEndpoint[] {
   const done = z.object({ ok: z.literal(true) });
   const base = {
     tag: 'game',
@@ -41,7 +43,7 @@ export function gameEndpoints({ find, agents }: GameDependencies): readonly AnyE
       body: nothing,
       async handle({ params: { id }, principal, signal }) {
         const entry = await requireEntry(find, id, principal);
-        requireUnmaintained(entry);
+        await requireUnmaintained(actors, entry);
         const ip = addressOf(entry);
         await forward(() => agents.control(ip, verb, { signal }));
         return { status: 202, body: { ok: true } };
