@@ -11,6 +11,7 @@ import { createNodeSlots } from '../storage/node-slots.ts';
 import { createOutbox } from '../storage/outbox.ts';
 import { createTimers } from '../storage/timers.ts';
 import { createResets } from './accounts.ts';
+import { createBackupSweeps } from './backups.ts';
 import { createBilling } from './billing.ts';
 import { composeEdgeOptions, createEdgeSweeps } from './edge.ts';
 import type { Foundation } from './foundation.ts';
@@ -43,6 +44,7 @@ export async function startWorkerRole(foundation: Foundation): Promise<AsyncDisp
   const sweeps: Sweeps = {
     hosts: polls.hosts,
     ...createEdgeSweeps(foundation),
+    ...createBackupSweeps(foundation),
     ...billing?.sweeps,
     outbox: {
       everyMs: 2_000,

@@ -133,6 +133,8 @@ export const TABLE: Readonly<Record<string, Row>> = {
   deleteBackup: { ...running, done: '202', suspended: unpaid },
   lockBackup: { ...running, done: '409 backup_unknown' },
   unlockBackup: read,
+  getBackupSchedule: read,
+  putBackupSchedule: { ...read, body: () => ({ cron: '0 4 * * *' }) },
   startGame: game,
   stopGame: game,
   restartGame: game,
