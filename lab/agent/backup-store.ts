@@ -109,8 +109,6 @@ export function createBackupStore(folder: string) {
   };
 }
 
-export type BackupStore = ReturnType<typeof createBackupStore>;
-
 export async function flushFile(file: string): Promise<void> {
   const handle = await open(file, 'r');
   try {

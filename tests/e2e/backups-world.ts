@@ -5,8 +5,6 @@ import { type Faults, readFired, writeFaults } from '../../lab/agent/faults.ts';
 import { startHostWorld, WAIT } from '../http/host-world.ts';
 import { until } from '../support/until.ts';
 
-const BEHIND = 'the game';
-
 /** A game of Alice's with a file in it, and whatever may be done to its backups. */
 export async function startBackupsWorld(environment: Readonly<Record<string, string>> = {}) {
   const world = await startHostWorld({ HOST_SWEEP_MS: '200', ...environment });
@@ -45,13 +43,9 @@ export async function startBackupsWorld(environment: Readonly<Record<string, str
       /** In the words of the agent, which the status follows a moment later. */
       becomes: (word: string) =>
         until(async () => (await status()).status === word, {
-          ...{ what: `${BEHIND} to be ${word}`, timeoutMs: 20_000 },
+          ...{ what: `the game to be ${word}`, timeoutMs: 20_000 },
         }),
     };
   }
   return { ...world, createGame };
 }
-
-export type BackedUpGame = Awaited<
-  ReturnType<Awaited<ReturnType<typeof startBackupsWorld>>['createGame']>
->;
