@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
@@ -161,6 +164,32 @@ describe('what an agent refuses', () => {
     await expect(node.about('verify', id)).rejects.toMatchObject({ reason: 'backup_damaged' });
     expect(await rowOf(id)).toMatchObject({ damagedAt: expect.any(Date) });
     expect(readdirSync(folder)).toContain(`${id}.tar.gz`);
+  });
+
+  test('an agent that cannot verify is no agent whose backup is damaged', async () => {
+    const answers: Readonly<Record<string, [number, object]>> = {
+      'GET /game/backups': [200, [{ id: 'b-old', size: 3, created_at: '2026-11-24T00:00:00Z' }]],
+    };
+    const server = createServer(({ method, url }, response) => {
+      const [status, body] = answers[`${method} ${url}`] ?? [404, { error: 'not_found' }];
+      response.writeHead(status).end(JSON.stringify(body));
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    await using backups = createAgentBackups({ port, timeoutMs: 2_000, orderTimeoutMs: 2_000 });
+    const performers = createBackupPerformers({ backups, agents, known, pollMs: 5 });
+    const verify = (backupId: string) =>
+      performers['backup.verify'](
+        {
+          ...{ kind: 'backup.verify', opId: '1', vmid: 5001, id: ID, ip: '127.0.0.1' },
+          ...{ operationId: 'op-old', backupId },
+        },
+        { upid: null, ageMs: 0, signal: AbortSignal.timeout(5_000), progress: async () => {} },
+      );
+
+    await expect(verify('b-old')).rejects.toMatchObject({ reason: 'verify_unsupported' });
+    await expect(verify('b-none')).rejects.toMatchObject({ reason: 'backup_not_found' });
+    server.close();
   });
 
   test('a full disk is no reason to ask again', async () => {

@@ -79,6 +79,7 @@ const backup = z
 
 /** Agents answer a bare list or one below `backups`. */
 const listed = z.union([z.array(backup), z.object({ backups: z.array(backup) })]);
+const done = z.object({ ok: z.literal(true) });
 const made = z.union([z.object({ backup }), backup]);
 
 /** null: it is no list of backups. */
@@ -142,7 +143,10 @@ export function createAgentBackups(options: AgentBackupsOptions): AgentBackups {
       await order(ip, about('restore', backupId), call);
     },
     async verify(ip, backupId, call) {
-      await order(ip, about('verify', backupId), call);
+      const question = about('verify', backupId);
+      // Only its own word makes a backup a verified one.
+      if (done.safeParse((await order(ip, question, call)).body).success) return;
+      throw agentError('answer_unreadable', question);
     },
     async remove(ip, backupId, call) {
       const path = `/game/backups/${encodeURIComponent(backupId)}`;
