@@ -12,7 +12,7 @@ afterAll(() => world[Symbol.asyncDispose]());
 
 const T = { timeout: 60_000 };
 
-describe('a backup', T, () => {
+describe.concurrent('a backup', T, () => {
   test('brings a changed file back, and the game runs as its owner wanted', async () => {
     const game = await world.createGame();
     const made = await game.backUp();
@@ -83,7 +83,7 @@ describe('a backup', T, () => {
   });
 });
 
-describe('while backups are worked on', T, () => {
+describe.concurrent('while backups are worked on', T, () => {
   test('power is refused with the reason and where to look; a deletion is not', async () => {
     const game = await world.createGame();
     const { backupId } = (await game.backUp()).body.operation;
@@ -108,7 +108,7 @@ describe('while backups are worked on', T, () => {
   });
 });
 
-describe('a restoration that fails', T, () => {
+describe.concurrent('a restoration that fails', T, () => {
   test('says why, leaves the files, and the game runs again', async () => {
     const game = await world.createGame();
     const { backupId } = (await game.backUp()).body.operation;
@@ -139,7 +139,7 @@ describe('a restoration that fails', T, () => {
   });
 });
 
-describe('a disk that is full', T, () => {
+describe.concurrent('a disk that is full', T, () => {
   test.each(['create.packed', 'restore.begun'])(
     'at %s is said, and nothing is lost',
     async (at) => {
@@ -159,7 +159,7 @@ describe('a disk that is full', T, () => {
   );
 });
 
-describe('an agent that is lost', T, () => {
+describe.concurrent('an agent that is lost', T, () => {
   test('after its success is found to have succeeded, and the artefact stays', async () => {
     const game = await world.createGame();
     game.plan({ backups: { loseAnswer: 'POST' } });
@@ -231,7 +231,7 @@ describe('an agent that is lost', T, () => {
   );
 });
 
-describe('the list', T, () => {
+describe.concurrent('the list', T, () => {
   test('has one shape, keeps the words of the agent, and passes on its refusals', async () => {
     const game = await world.createGame();
     const { backupId } = (await game.backUp()).body.operation;

@@ -42,7 +42,7 @@ async function startBackups() {
 
 const idOf = ({ body }: { body: Record<string, unknown> }) => (body['backup'] as { id: string }).id;
 
-test('a backup is made, verified, restored and deleted', async () => {
+test.concurrent('a backup is made, verified, restored and deleted', async () => {
   await using world = await startBackups();
   const made = await world.backUp('first');
   expect(made).toMatchObject({ status: 201, body: { backup: { name: 'first' } } });
@@ -60,7 +60,7 @@ test('a backup is made, verified, restored and deleted', async () => {
   expect(world.archives()).toEqual([]);
 });
 
-test('a damaged backup is neither verified nor restored, and stays', async () => {
+test.concurrent('a damaged backup is neither verified nor restored, and stays', async () => {
   await using world = await startBackups();
   const id = idOf(await world.backUp('first'));
   writeFileSync(join(world.root, 'srv', 'backups', `${id}.tar.gz`), 'rotten');
@@ -73,7 +73,7 @@ test('a damaged backup is neither verified nor restored, and stays', async () =>
   expect(await world.list()).toHaveLength(1);
 });
 
-test.each([
+test.concurrent.each([
   ...STEPS.create.map((step) => ['create', step] as const),
   ...STEPS.restore.map((step) => ['restore', step] as const),
   ...STEPS.delete.map((step) => ['delete', step] as const),
@@ -108,7 +108,7 @@ test.each([
   expect(world.archives()).toHaveLength(names.length);
 });
 
-test.each(['create.begun', 'create.described', 'restore.begun', 'restore.unpacked'])(
+test.concurrent.each(['create.begun', 'create.described', 'restore.begun', 'restore.unpacked'])(
   'a disk that is full at %s is said, and leaves what was there',
   async (step) => {
     await using world = await startBackups();
@@ -126,7 +126,7 @@ test.each(['create.begun', 'create.described', 'restore.begun', 'restore.unpacke
   },
 );
 
-test('an order whose answer is lost is done, and is not done again', async () => {
+test.concurrent('an order whose answer is lost is done, and is not done again', async () => {
   await using world = await startBackups();
   world.plan({ loseAnswer: 'POST' });
 
