@@ -7,6 +7,7 @@ import {
   instanceModel,
   samplePlan,
 } from '../tests/support/instance-model.ts';
+import { maintenanceModel } from '../tests/support/maintenance-model.ts';
 import { explore, type Model } from '../tests/support/model.ts';
 import { subscriptionModel } from '../tests/support/subscription-model.ts';
 
@@ -29,6 +30,7 @@ const PARTS: Readonly<Record<Kind, readonly Part[]>> = {
     { model: instanceModel(instance.machine) },
     { model: edgeModel(instance.machine, samplePlan(1)), regions: ['edge', 'proxy'] },
     { model: entitlementModel(instance.machine), regions: ['entitlement'] },
+    { model: maintenanceModel(instance.machine), regions: ['maintenance'] },
   ],
   subscription: [{ model: subscriptionModel(subscription.machine) }],
 };

@@ -111,6 +111,7 @@ const configuration = ENVIRONMENT.check((context) => {
   discovery: { token: env.PROM_SD_TOKEN },
   edge: edgeOf(env),
   debts: { everyMs: env.DEBT_SWEEP_MS },
+  backups: { everyMs: env.BACKUP_SWEEP_MS },
   effects: { concurrency: env.EFFECT_CONCURRENCY, leaseMs: env.EFFECT_LEASE_MS },
 }));
 

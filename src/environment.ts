@@ -217,6 +217,9 @@ export const ENVIRONMENT = z.object({
   METRICS_TOKEN: secret.optional().describe('Bearer token of /metrics; else only this machine may'),
   METRICS_PORT: port.optional().describe('Port of /metrics in a process without API; else none'),
   PROM_SD_TOKEN: secret.optional().describe('Bearer token of /sd/exporters; else there is none'),
+  BACKUP_SWEEP_MS: positive
+    .default(10_000)
+    .describe('Pause between two looks at backups that are due, or too many'),
   DEBT_SWEEP_MS: positive.default(15_000).describe('Pause between two attempts to pay debts'),
   EDGE_IP: z
     .ipv4()

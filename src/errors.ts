@@ -32,6 +32,7 @@ export type ErrorCode =
   | 'range_not_satisfiable'
   | 'checksum_mismatch'
   | 'limit_exceeded'
+  | 'backups_failed'
   | 'upstream_failed'
   | 'unavailable'
   | 'disk_full';

@@ -24,7 +24,10 @@ const LAYERS: Readonly<Record<string, Rule>> = {
   view: { layers: ['actors', 'machines', 'errors'], packages: ['@xstate/store'] },
   storage: {
     layers: ['actors', 'view', 'machines', 'errors'],
-    packages: ['pg', 'ioredis', 'redis-semaphore', '@prisma/adapter-pg', '@prisma/client'],
+    packages: [
+      ...['pg', 'ioredis', 'redis-semaphore', '@prisma/adapter-pg', '@prisma/client'],
+      'cron-parser',
+    ],
   },
   clients: { layers: ['errors'], packages: ['nodemailer', 'stripe', 'undici', 'ws', 'zod'] },
   http: {

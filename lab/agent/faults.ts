@@ -35,6 +35,15 @@ const faults = z.strictObject({
   ignoreShutdown: z.boolean().optional(),
   /** It says that the game has died as often as this, and is not ready. */
   saysCrashed: z.number().int().positive().optional(),
+  /** Once each: at a step of `backup-steps.ts`, or to the answer of "POST restore", say. */
+  backups: z
+    .strictObject({
+      dieAt: z.string().optional(),
+      diskFullAt: z.string().optional(),
+      /** It is done, and the connection breaks. */
+      loseAnswer: z.string().optional(),
+    })
+    .optional(),
   files: z
     .strictObject({
       /** What is left on the disk. */
@@ -52,6 +61,7 @@ const faults = z.strictObject({
 });
 
 export type Faults = z.output<typeof faults>;
+type BackupFaults = NonNullable<Faults['backups']>;
 export type Misbehaviour = (typeof MISBEHAVIOURS)[number];
 
 const FAULTS = 'agent-faults.json';
@@ -78,7 +88,7 @@ export function writeFaults(root: string, planned: Faults): void {
 /** Keeps a record of it, so that a test can tell a fault that fired from one that did not. */
 export function noteFired(
   root: string,
-  fault: Misbehaviour | 'saysCrashed' | 'cutAfter' | 'diskFullAfter',
+  fault: Misbehaviour | 'saysCrashed' | 'cutAfter' | 'diskFullAfter' | keyof BackupFaults,
   path: string,
 ): void {
   appendFileSync(join(root, FIRED), `${fault} ${path}\n`);

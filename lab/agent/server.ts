@@ -4,6 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 
 import { Agent, type AgentOptions, Refusal } from './agent.ts';
+import { answerBackups } from './backup-routes.ts';
+import { createBackups } from './backups.ts';
 import { readPage } from './console-page.ts';
 import { readFaults } from './faults.ts';
 import { createFiles, isOfFiles } from './files/serve.ts';
@@ -34,6 +36,8 @@ export async function startAgent(options: AgentServerOptions): Promise<AgentServ
   const { host, port, root, token } = options;
   const agent = new Agent(options);
   const actOnce = createOnce();
+  const backups = createBackups(root);
+  await backups.recover();
   const isAllowed = (request: IncomingMessage) =>
     token === undefined || request.headers.authorization === `Bearer ${token}`;
 
@@ -59,7 +63,13 @@ export async function startAgent(options: AgentServerOptions): Promise<AgentServ
     const operation = `${request.method} ${pathOf(request)}`;
     if (operation === 'GET /health') return { status: 200, body: { ok: true } };
     if (!isAllowed(request)) return { status: 401, body: { error: 'unauthorized' } };
-    return await perform({ agent, actOnce }, operation, request);
+    if (backups.isRestoring() && /^POST \/(re)?start$/.test(operation)) {
+      return { status: 503, body: { error: 'busy', details: 'a backup is being restored' } };
+    }
+    const answered = await answerBackups({ root, agent, backups }, request, () =>
+      readJson(request),
+    );
+    return answered ?? (await perform({ agent, actOnce }, operation, request));
   }
 
   server.on('upgrade', createConsoleStream(agent, isAllowed));

@@ -5,6 +5,7 @@ import { createAccountSide } from '../../src/app/accounts.ts';
 import { createEndpoints } from '../../src/app/api.ts';
 import { createBilling } from '../../src/app/billing.ts';
 import { createConsoleSide } from '../../src/app/console.ts';
+import { createAgentBackups } from '../../src/clients/agent/backups.ts';
 import { createAgentClient } from '../../src/clients/agent/client.ts';
 import { createAgentConsole } from '../../src/clients/agent/console.ts';
 import { createAgentFiles } from '../../src/clients/agent/files.ts';
@@ -44,6 +45,7 @@ export async function listEndpoints(): Promise<readonly AnyEndpoint[]> {
   await using database = openDatabase({ ...config.database, onError: () => {} });
   await using proxmox = createProxmoxClient(config.proxmox);
   await using agents = createAgentClient(config.agent);
+  await using backups = createAgentBackups({ ...config.agent, orderTimeoutMs: 1 });
   await using files = createAgentFiles({ ...config.agent, ...config.files });
   await using consoles = createAgentConsole({ ...config.agent, randomId: () => '' });
   if (!config.billing) throw new Error('billing is documented, too');
@@ -59,6 +61,7 @@ export async function listEndpoints(): Promise<readonly AnyEndpoint[]> {
     agents,
     files,
     consoles,
+    backups,
     edge: {
       internalDns: undefined,
       publicDns: undefined,

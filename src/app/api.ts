@@ -34,6 +34,7 @@ import { createInstanceStore } from '../storage/instance-store.ts';
 import { createInstances } from '../storage/instances.ts';
 import { createOperations } from '../storage/operations.ts';
 import { type AccountSide, createAccountSide } from './accounts.ts';
+import { createBackupEndpoints } from './backups.ts';
 import { type Billing, createBilling } from './billing.ts';
 import { type ConsoleSide, createConsoleSide } from './console.ts';
 import { createEdgeEndpoints } from './edge-endpoints.ts';
@@ -100,6 +101,7 @@ type EndpointParts = Pick<
   | 'proxmox'
   | 'agents'
   | 'files'
+  | 'backups'
   | 'edge'
   | 'actors'
   | 'feed'
@@ -184,9 +186,10 @@ export function createEndpoints(
     ...serverEndpoints({ instances, fleet, find, texts, ask, waiting }),
     ...hostEndpoints({ find, live: view.live, power, awaitOperation, now, unseenAfterMs }),
     ...operationEndpoints({ find, operations, awaitOperation }),
-    ...gameEndpoints({ find, agents: foundation.agents }),
+    ...gameEndpoints({ find, agents: foundation.agents, actors }),
     ...console.endpoints,
     ...createFileEndpoints(foundation, find),
+    ...createBackupEndpoints(foundation, { find, ask, awaitOperation }),
     ...containerEndpoints({ remove, instances, waiting }),
     ...billing.endpoints(waiting),
     ...createEdgeEndpoints(foundation, view, { ask, awaitOperation, planEdge }),

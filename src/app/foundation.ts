@@ -7,6 +7,7 @@ import type { ChangeFeed } from '../actors/change-feed.ts';
 import type { ObserveCheckpoint } from '../actors/checkpoint.ts';
 import type { ActorStore } from '../actors/store.ts';
 import { type ActorSystem, createActorSystem } from '../actors/system.ts';
+import { type AgentBackups, createAgentBackups } from '../clients/agent/backups.ts';
 import { type AgentClient, createAgentClient } from '../clients/agent/client.ts';
 import { type AgentConsole, createAgentConsole } from '../clients/agent/console.ts';
 import { type AgentFiles, createAgentFiles } from '../clients/agent/files.ts';
@@ -32,6 +33,9 @@ import { type EdgeClients, openEdgeClients } from './edge.ts';
 import { createSendMail, type SendMail, wakeMailers } from './mail.ts';
 import { measureCommits, measureFoundation } from './metrics.ts';
 
+/** Shorter than the deadline of the state that waits for it. */
+const BACKUP_MS = 55 * 60_000;
+
 export interface AppOptions {
   readonly config: Config;
   readonly logger: Logger;
@@ -49,6 +53,7 @@ export interface Foundation {
   readonly agents: AgentClient;
   readonly files: AgentFiles;
   readonly consoles: AgentConsole;
+  readonly backups: AgentBackups;
   readonly edge: EdgeClients;
   /** undefined: nothing is billed, and nobody is limited. */
   readonly stripe: StripeClient | undefined;
@@ -174,6 +179,7 @@ async function openClients(
     agents: opened.use(createAgentClient({ port, token, timeoutMs })),
     files: opened.use(createAgentFiles({ port, token, timeoutMs, idleMs: config.files.idleMs })),
     consoles: opened.use(createAgentConsole({ port, token, timeoutMs, randomId })),
+    backups: opened.use(createAgentBackups({ port, token, timeoutMs, orderTimeoutMs: BACKUP_MS })),
     edge: await openEdgeClients(config, opened),
     stripe: config.billing && opened.use(createStripeClient({ ...config.billing, now })),
   };

@@ -5,12 +5,14 @@ import { createLostEffectsSweep } from '../queues/workers/find-lost-effects.ts';
 import { createDebtCollector } from '../queues/workers/pay-debts.ts';
 import { createEffectProcessor } from '../queues/workers/perform-effects.ts';
 import type { Sweeps } from '../queues/workers/sweep.ts';
+import { createBackups } from '../storage/backups.ts';
 import { createInstanceStore } from '../storage/instance-store.ts';
 import { createNodeSlots } from '../storage/node-slots.ts';
 import { createOutbox } from '../storage/outbox.ts';
 import { createRetention } from '../storage/retention.ts';
 import { createTimers } from '../storage/timers.ts';
 import { createResets } from './accounts.ts';
+import { createBackupSweeps } from './backups.ts';
 import { createBilling } from './billing.ts';
 import { composeEdgeOptions, createEdgeSweeps } from './edge.ts';
 import type { Foundation } from './foundation.ts';
@@ -43,6 +45,7 @@ export async function startWorkerRole(foundation: Foundation): Promise<AsyncDisp
   const sweeps: Sweeps = {
     hosts: polls.hosts,
     ...createEdgeSweeps(foundation),
+    ...createBackupSweeps(foundation),
     ...billing?.sweeps,
     outbox: {
       everyMs: 2_000,
@@ -119,5 +122,9 @@ function composePerformers(foundation: Foundation) {
     host,
     agent: { agents, pollMs, bootTimeoutMs },
     edge: composeEdgeOptions(foundation),
+    backup: {
+      ...{ backups: foundation.backups, agents, pollMs },
+      known: createBackups(foundation.database.pool),
+    },
   });
 }

@@ -1,5 +1,7 @@
+import type { ActorSystem } from '../actors/system.ts';
 import { ConflictError, UpstreamError } from '../errors.ts';
 import { describeStatus } from '../machines/instance/status.ts';
+import type { InstanceContext } from '../machines/instance/types.ts';
 import type { FleetEntry } from '../view/fleet.ts';
 import { refuseGame } from './refusal.ts';
 
@@ -31,6 +33,20 @@ export function addressOf({ vmid, state }: FleetEntry): string {
       details: { reason: 'host_not_running', hostStatus },
     },
   );
+}
+
+/**
+ * By what is stored now: this node's view may not have heard yet that it has ended.
+ * @throws ConflictError while its backups are worked on: nobody else stops or starts the game
+ */
+export async function requireUnmaintained(
+  actors: Pick<ActorSystem, 'read'>,
+  { id }: FleetEntry,
+): Promise<void> {
+  const { snapshot } = await actors.read({ kind: 'instance', id });
+  const { maintenance } = snapshot.context as InstanceContext;
+  if (maintenance.operation?.state !== 'running') return;
+  throw refuseGame('maintenance_in_progress', 'a backup is being made, checked or restored');
 }
 
 /** What the agent says no to is the caller's business; that it cannot be reached is not. */

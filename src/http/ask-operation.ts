@@ -7,13 +7,17 @@ import type { InstanceStore } from '../storage/instance-store.ts';
 import type { Operations } from '../storage/operations.ts';
 import { fingerprintOf, keyReused, replayAnswer } from './idempotency.ts';
 
-export type OperationVerb = 'retry' | 'start' | 'stop' | 'restart' | 'publish' | 'unpublish';
+export type OperationVerb =
+  | ('retry' | 'start' | 'stop' | 'restart' | 'publish' | 'unpublish')
+  | ('backup' | 'restore' | 'verify' | 'backup_deletion');
 
 export interface OperationRequest<Verb extends OperationVerb = OperationVerb> {
   readonly verb: Verb;
   readonly instanceId: string;
   readonly userId: string;
   readonly idempotencyKey: string | null;
+  /** What it is about, where the verb does not say. */
+  readonly subject?: string;
 }
 
 export interface Operated {
@@ -119,9 +123,9 @@ export function createAskOperation(dependencies: AskOperationDependencies): AskO
   }
 
   return async (request, wished) => {
-    const { verb, instanceId, userId, idempotencyKey: key } = request;
+    const { verb, instanceId, userId, idempotencyKey: key, subject } = request;
     if (key === null) return perform(request, wished, null);
-    const keyed = { userId, key, fingerprint: fingerprintOf({ verb, instanceId }) };
+    const keyed = { userId, key, fingerprint: fingerprintOf({ verb, instanceId, subject }) };
     const before = await replay(request, keyed);
     if (before) return before;
     try {

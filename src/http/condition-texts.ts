@@ -58,6 +58,7 @@ function datesOf({ state, updatedAt }: FleetEntry, heard: Heard): Record<Type, n
     AgentReady: Math.max(heard.agentAt ?? 0, since['agent'] ?? 0),
     EdgePublished: since['edge'] ?? 0,
     Entitled: +updatedAt,
+    Maintenance: +updatedAt,
     ProxyRegistered: Math.max(context.payload.proxy?.report?.receivedAt ?? 0, since['proxy'] ?? 0),
   };
 }

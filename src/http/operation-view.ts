@@ -11,6 +11,7 @@ export const operationRecordView = z
     kind: z.enum([
       ...(['create', 'retry', 'delete', 'start', 'stop', 'restart'] as const),
       ...(['publish', 'unpublish'] as const),
+      ...(['backup', 'restore', 'verify', 'backup_deletion'] as const),
     ]),
     state: z.enum(['running', 'succeeded', 'failed', 'superseded']),
     step: z.string().nullable().describe('What it is doing just now, or did last'),
@@ -24,6 +25,11 @@ export const operationRecordView = z
       .object({ step: z.string(), code: z.string(), message: z.string() })
       .nullable()
       .describe('Why it failed'),
+    backupId: z
+      .string()
+      .nullable()
+      .optional()
+      .describe('Of one that is about a backup; null: it is still being made'),
   })
   .meta({ id: 'OperationRecord' });
 

@@ -44,6 +44,7 @@ export const PROBLEMS: Readonly<Record<ErrorCode, { status: number; title: strin
   range_not_satisfiable: { status: 416, title: 'There is no such part' },
   checksum_mismatch: { status: 422, title: 'What has come is something else' },
   limit_exceeded: { status: 429, title: 'A limit has been reached' },
+  backups_failed: { status: 502, title: 'The agent could not do that with backups' },
   upstream_failed: { status: 502, title: 'A service we depend on failed' },
   unavailable: { status: 503, title: 'Try again later' },
   disk_full: { status: 507, title: 'The disk of the container is full' },
@@ -58,10 +59,13 @@ export function toProblem(error: unknown, instance: string): Problem {
     const title = 'Internal Server Error';
     return { type: 'about:blank', title, status: 500, instance, error: 'internal_error' };
   }
+  // What an agent answered, where clients expect it to be passed on.
+  const { forwardedStatus, ...members } = known.details;
   return {
-    ...known.details,
+    ...members,
     type: `/docs/problems#${known.code}`,
     ...PROBLEMS[known.code],
+    ...(typeof forwardedStatus === 'number' && { status: forwardedStatus }),
     detail: known.message,
     instance,
     error: known.code,

@@ -19,6 +19,9 @@ export const PROBLEM_OF: Readonly<Record<Exclude<RefusalCode, 'no_change'>, Erro
   nothing_to_publish: 'refused',
   nothing_to_retry: 'refused',
   suspended: 'refused',
+  maintenance_in_progress: 'refused',
+  agent_unknown: 'refused',
+  game_start_owed: 'refused',
   host_busy: 'refused',
 };
 
@@ -28,6 +31,9 @@ export const GAME_REASONS = [
   'address_unknown',
   'host_unknown',
   'container_absent',
+  'maintenance_in_progress',
+  'backup_locked',
+  'backup_unknown',
 ] as const;
 
 /** A wish that the machine refused, with its reason and what it would accept. */

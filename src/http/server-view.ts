@@ -11,6 +11,7 @@ import {
   viewEdge,
   viewProxy,
 } from './edge-view.ts';
+import { maintenanceView, viewMaintenance } from './maintenance-view.ts';
 
 /** What clients see of an instance. `z.input` of these schemas is what the routes answer. */
 
@@ -67,7 +68,7 @@ export const conditionView = z
   .object({
     type: z.enum([
       ...(['Provisioned', 'HostRunning', 'AgentReady'] as const),
-      ...(['EdgePublished', 'ProxyRegistered', 'Entitled'] as const),
+      ...(['EdgePublished', 'ProxyRegistered', 'Entitled', 'Maintenance'] as const),
     ]),
     status: z.enum(['True', 'False', 'Unknown']),
     reason: z.string(),
@@ -125,6 +126,7 @@ export const serverView = z
     hostStatus: z.string(),
     powerState: z.enum(['running', 'stopped', 'unknown']),
     hostOperation: hostOperationView.nullable().describe('The latest; it may have ended'),
+    maintenance: maintenanceView,
     agentStatus: z.enum(['online', 'offline']),
     installStep: z.string().nullable(),
     crashCount: z.number().int(),
@@ -220,6 +222,7 @@ export function viewServer(instance: Instance, unseen?: Unseen): z.input<typeof 
     hostStatus,
     powerState,
     hostOperation: viewHostOperation(instance),
+    maintenance: viewMaintenance(instance.state),
     agentStatus,
     installStep,
     crashCount: context.agent.crashCount,

@@ -21,7 +21,7 @@ import {
 export const definitions = {
   instance: {
     machine: instanceMachine,
-    machineVersion: 4,
+    machineVersion: 5,
     migrations,
     explain,
     operations: operationsOf,

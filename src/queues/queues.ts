@@ -11,6 +11,7 @@ export const QUEUE_NAMES = [
   'effects-host',
   'effects-await',
   'effects-agent',
+  'effects-backup',
   'effects-internal_dns',
   'effects-public_dns',
   'effects-router',
@@ -23,6 +24,8 @@ export const QUEUE_NAMES = [
   'sweeps',
   'polls',
 ] as const;
+const QUICK_ABOUT_BACKUPS: readonly string[] = ['backup.halt', 'backup.resume', 'backup.delete'];
+
 export type QueueName = (typeof QUEUE_NAMES)[number];
 
 /**
@@ -32,6 +35,8 @@ export type QueueName = (typeof QUEUE_NAMES)[number];
 export function effectsQueueOf(kind: EffectKind | string): QueueName {
   if (kind === 'container.clone') return 'effects-clone';
   if (kind === 'agent.await') return 'effects-await';
+  // A game that is to run again does not wait behind backups that take an hour.
+  if (QUICK_ABOUT_BACKUPS.includes(kind)) return 'effects-agent';
   const name = `effects-${kind.slice(0, kind.indexOf('.'))}`;
   return QUEUE_NAMES.find((one) => one === name) ?? 'effects-host';
 }

@@ -11,6 +11,12 @@ const STALLED_MAX = 1_000;
 /** Mail servers limit how many connections one caller may have. */
 const MAILS_AT_A_TIME = 4;
 
+/** Who makes a backup mostly waits, for an hour perhaps: few of those must not be all of them. */
+const BACKUPS_FACTOR = 8;
+
+const concurrencyOf = (name: QueueName, concurrency: number): number =>
+  name === 'effects-backup' ? concurrency * BACKUPS_FACTOR : concurrency;
+
 export interface WorkerOptions {
   readonly connection: ConnectionOptions;
   readonly prefix: string;
@@ -61,7 +67,7 @@ export async function startWorkers(options: WorkerOptions): Promise<AsyncDisposa
 
   const perform = (job: Job) => options.performEffect(job, shutdown.signal);
   for (const name of QUEUE_NAMES) {
-    if (name.startsWith('effects-')) startWorker(name, perform, concurrency);
+    if (name.startsWith('effects-')) startWorker(name, perform, concurrencyOf(name, concurrency));
   }
   startWorker('timers', options.deliverTimer, concurrency);
   const { sendMail } = options;

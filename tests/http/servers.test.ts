@@ -187,12 +187,14 @@ describe('live numbers', () => {
     expect(datesOf(first)).toEqual({
       Provisioned: changedAt,
       Entitled: changedAt,
+      Maintenance: changedAt,
       HostRunning: changedAt + 2_000,
       AgentReady: changedAt + 1_000,
     });
     expect(datesOf(second)).toMatchObject({
       Provisioned: changedAt,
       Entitled: changedAt,
+      Maintenance: changedAt,
       HostRunning: changedAt + 4_000,
     });
     expect(listed.conditions).toEqual(second.conditions);

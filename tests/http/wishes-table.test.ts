@@ -30,6 +30,10 @@ const REQUESTS: Readonly<Record<WishName, (vmid: number) => readonly [string, st
   retry: (vmid) => ['POST', `/api/servers/${vmid}/retry`],
   delete: (vmid) => ['DELETE', `/api/containers/${vmid}`],
   force_delete: (vmid) => ['DELETE', `/api/containers/${vmid}?force=true`],
+  backup: (vmid) => ['POST', `/api/game/servers/${vmid}/backups`],
+  restore: (vmid) => ['POST', `/api/game/servers/${vmid}/backups/restore?id=b-1`],
+  verify_backup: (vmid) => ['POST', `/api/game/servers/${vmid}/backups/verify?id=b-1`],
+  delete_backup: (vmid) => ['DELETE', `/api/game/servers/${vmid}/backups/b-1`],
 };
 
 /** Puts an instance into a state, as if it had come there by itself. */

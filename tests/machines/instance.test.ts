@@ -31,6 +31,7 @@ describe('provisioning', () => {
       edge: 'unpublished',
       proxy: 'none',
       entitlement: 'granted',
+      maintenance: 'idle',
     });
     expect(life.state.context).toMatchObject({
       node: 'pve1',
@@ -147,6 +148,7 @@ describe('deletion', () => {
       'stop',
       'restart',
       'force_delete',
+      ...['backup', 'restore', 'verify_backup', 'delete_backup'],
     ]);
     expect(definitions.instance.explain(before, removal).code).toBe('container_running');
   });

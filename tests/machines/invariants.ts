@@ -6,6 +6,7 @@ import { operationsOf } from '../../src/machines/instance/operations.ts';
 import type { InstanceSnapshot } from '../support/instance-model.ts';
 import { explore, type Model } from '../support/model.ts';
 import { EDGE_INVARIANTS } from './edge-invariants.ts';
+import { isMaintained, MAINTENANCE_INVARIANTS } from './maintenance-invariants.ts';
 
 type Invariant = (snapshot: InstanceSnapshot) => boolean;
 
@@ -88,7 +89,10 @@ export const INVARIANTS: Readonly<Record<string, Invariant>> = {
     );
   },
   'INV-12 a game in service that has died is started again, or given up with a reason': (s) =>
-    s.value.agent !== 'crashed' || s.value.provisioning !== 'ready' || s.value.recovery !== 'idle',
+    s.value.agent !== 'crashed' ||
+    s.value.provisioning !== 'ready' ||
+    s.value.recovery !== 'idle' ||
+    isMaintained(s),
   'INV-13 a game is not started again more often than it may be': (s) =>
     s.context.restartedAt.length <= s.context.restarts.max,
   'INV-32 suspended has a date, and nothing else has': (s) =>
@@ -96,11 +100,13 @@ export const INVARIANTS: Readonly<Record<string, Invariant>> = {
   'INV-33 what is suspended is not left running': (s) =>
     s.value.entitlement !== 'suspended' ||
     s.value.host !== 'running' ||
+    isMaintained(s) ||
     !(s.matches({ provisioning: 'ready' }) || s.matches({ provisioning: 'failed' })),
   'INV-34 what is paid for again and ran before is not left stopped': (s) =>
     s.value.entitlement !== 'resuming' ||
     s.value.host !== 'stopped' ||
     !s.matches({ provisioning: 'ready' }),
+  ...MAINTENANCE_INVARIANTS,
   ...EDGE_INVARIANTS,
 };
 

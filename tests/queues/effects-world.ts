@@ -4,6 +4,7 @@ import { Redis } from 'ioredis';
 import { inject } from 'vitest';
 
 import type { ProxmoxOptions } from '../../lab/proxmox/options.ts';
+import { createAgentBackups } from '../../src/clients/agent/backups.ts';
 import { createAgentClient } from '../../src/clients/agent/client.ts';
 import { createProxmoxClient } from '../../src/clients/proxmox/client.ts';
 import type { Effect, EffectKind } from '../../src/machines/instance/types.ts';
@@ -22,6 +23,13 @@ const NO_EDGE = {
   router: undefined,
   pollMs: 5,
   routerTimeoutMs: 100,
+};
+/** What is known of backups beside, which needs a database. */
+const UNKNOWN = {
+  record: async () => {},
+  noteChecked: async () => {},
+  claimDeletion: async () => true,
+  forget: async () => {},
 };
 const POLL_MS = 5;
 
@@ -72,12 +80,15 @@ export async function setUpEffects(
     const access = { baseUrl, ca, tokenId, tokenSecret, timeoutMs: 2_000 };
     const client = opened.use(createProxmoxClient(access));
     const agents = opened.use(createAgentClient({ port: 18_888, timeoutMs: 2_000 }));
+    const calls = { port: 18_888, timeoutMs: 2_000, orderTimeoutMs: 20_000 };
+    const backups = opened.use(createAgentBackups(calls));
     const slots = createNodeSlots({ redis, prefix, perNode: 8, onError });
     const rules = { slots, bridges: BRIDGES, addressTimeoutMs, shutdownTimeoutS: 5 };
     const performers = createPerformers({
       host: { proxmox: client, templateVmid, pollMs: POLL_MS, ...rules },
       agent: { agents, pollMs: POLL_MS, bootTimeoutMs: 5_000 },
       edge: NO_EDGE,
+      backup: { backups, agents, known: UNKNOWN, pollMs: POLL_MS },
     });
     const told: ToldEvent[] = [];
     return {

@@ -195,7 +195,7 @@ function edgeEvents({ ops, payload }: InstanceContext): AnyEvent[] {
   ];
 }
 
-const isEntitlementEvent = ({ type }: AnyEvent) => type.startsWith('entitlement.');
+export const isEntitlementEvent = ({ type }: AnyEvent) => type.startsWith('entitlement.');
 
 /** What of edge and proxy decides behaviour. */
 function edgeKey({ value, context }: InstanceSnapshot) {
@@ -254,7 +254,7 @@ export function instanceModel(machine: AnyStateMachine): Model<InstanceSnapshot>
 const isOther = ({ plan }: AnyEvent) => (plan as EdgePlan).proxy === null;
 
 /** Of the container: what changes its power and its address, and its end. Answers are honest. */
-function isPlain(event: AnyEvent, { ops: { host, agent } }: InstanceContext): boolean {
+export function isPlain(event: AnyEvent, { ops: { host, agent } }: InstanceContext): boolean {
   const { type, opId, force, condition, power } = event;
   if (/^(start|stop|restart)\.requested$/.test(type) || force === true) return true;
   if (type === 'address.found' || condition === 'ready') return true;

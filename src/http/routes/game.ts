@@ -1,18 +1,20 @@
 import { z } from 'zod';
 
+import type { ActorSystem } from '../../actors/system.ts';
 import type { AgentClient } from '../../clients/agent/client.ts';
 import type { FindEntry } from '../../view/entry.ts';
-import { addressOf, forward } from '../agent-access.ts';
+import { addressOf, forward, requireUnmaintained } from '../agent-access.ts';
 import { type AnyEndpoint, endpoint, nothing } from '../endpoint.ts';
 import { requireEntry, vmidParam } from './servers.ts';
 
 export interface GameDependencies {
   readonly find: FindEntry;
   readonly agents: Pick<AgentClient, 'control'>;
+  readonly actors: Pick<ActorSystem, 'read'>;
 }
 
 /** The game inside, which is the agent's business. The power of the container is another matter. */
-export function gameEndpoints({ find, agents }: GameDependencies): readonly AnyEndpoint[] {
+export function gameEndpoints({ find, agents, actors }: GameDependencies): readonly AnyEndpoint[] {
   const done = z.object({ ok: z.literal(true) });
   const base = {
     tag: 'game',
@@ -38,7 +40,9 @@ export function gameEndpoints({ find, agents }: GameDependencies): readonly AnyE
       path: `/api/servers/:id/game/${verb}`,
       body: nothing,
       async handle({ params: { id }, principal, signal }) {
-        const ip = addressOf(await requireEntry(find, id, principal));
+        const entry = await requireEntry(find, id, principal);
+        await requireUnmaintained(actors, entry);
+        const ip = addressOf(entry);
         await forward(() => agents.control(ip, verb, { signal }));
         return { status: 202, body: { ok: true } };
       },

@@ -1,7 +1,12 @@
 import type { TargetKind } from './edge-types.ts';
 import type { Effect, InstanceContext, Lane, Op, Ops } from './types.ts';
 
-const LANES: Readonly<Record<string, Lane>> = { container: 'host', agent: 'agent', proxy: 'proxy' };
+const LANES: Readonly<Record<string, Lane>> = {
+  container: 'host',
+  agent: 'agent',
+  proxy: 'proxy',
+  backup: 'backup',
+};
 
 /** An effect's kind begins with whom it is for. */
 function laneOf({ kind }: Effect): Lane {

@@ -33,6 +33,13 @@ export const DELAYS = {
   shutdownDeadline: 6 * MINUTE_MS,
   /** More than a start with all its attempts. */
   resumeDeadline: 15 * MINUTE_MS,
+  /** Of gigabytes, on a slow disk. */
+  backupDeadline: 60 * MINUTE_MS,
+  /** Longer than a game may take to stop, or to start. */
+  gameDeadline: 5 * MINUTE_MS,
+  /** An agent may be away for hours, and its game is owed its start all that time. */
+  owedPause: ({ context }: Scope) => longPauseMs(context.maintenance.attempts),
+  maintenancePause: ({ context }: Scope) => pauseMs(context.maintenance.attempts),
   observeDeadline: 30_000,
   // The sweep of the whole cluster sees it sooner, if Proxmox answers at all.
   observeAgain: MINUTE_MS,

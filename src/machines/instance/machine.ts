@@ -3,6 +3,7 @@ import { agent } from './regions/agent.ts';
 import { edge } from './regions/edge.ts';
 import { entitlement } from './regions/entitlement.ts';
 import { host } from './regions/host.ts';
+import { maintenance } from './regions/maintenance.ts';
 import { provisioning } from './regions/provisioning.ts';
 import { proxy } from './regions/proxy.ts';
 import { recovery } from './regions/recovery.ts';
@@ -23,7 +24,7 @@ export const instanceMachine = instanceSetup.createMachine({
     opSeq: 0,
     attempts: { provisioning: 0, host: 0, edge: 0, proxy: 0 },
     setbacks: { provisioning: null, host: null },
-    ops: { host: null, agent: null, proxy: null, edge: {} },
+    ops: { host: null, agent: null, proxy: null, backup: null, edge: {} },
     operation: { ...operation, kind: 'create', state: 'running', acceptedAt: at, finishedAt: null },
     hostOperation: null,
     edgeOperation: null,
@@ -42,9 +43,10 @@ export const instanceMachine = instanceSetup.createMachine({
       lastSeenAt: null,
     },
     restartedAt: [],
+    maintenance: { operation: null, wasRunning: false, attempts: 0 },
     entitlement: { order: 0, suspendedAt: null, reason: null, wantsRunning: false },
   }),
-  states: { provisioning, agent, host, recovery, edge, proxy, entitlement },
+  states: { provisioning, agent, host, recovery, edge, proxy, entitlement, maintenance },
   // An endless chain of `always` is a bug of ours: it must end as an error, not as a hang.
   options: { maxIterations: 100 },
 });

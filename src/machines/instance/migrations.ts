@@ -1,7 +1,12 @@
 import type { InstanceContext } from './types.ts';
 
+/** Version 4 knew nothing of backups. */
+type OldContext4 = Omit<InstanceContext, 'maintenance' | 'ops'> & {
+  readonly ops: Omit<InstanceContext['ops'], 'backup'>;
+};
+
 /** Version 3 knew nothing of payments. */
-type OldContext3 = Omit<InstanceContext, 'entitlement'>;
+type OldContext3 = Omit<OldContext4, 'entitlement'>;
 
 /** Versions 1 and 2 published nothing and had calls to Proxmox and to agents only. */
 type OldContext = Omit<OldContext3, 'ops' | 'attempts' | 'setbacks' | 'edgeOperation'> & {
@@ -70,6 +75,17 @@ export const migrations: Readonly<Record<number, (snapshot: Snapshot) => Snapsho
     context: {
       ...(context as OldContext3),
       entitlement: { order: 0, suspendedAt: null, reason: null, wantsRunning: false },
+    },
+  }),
+  /** Version 5 knows backups. */
+  4: ({ value, context, since, ...rest }) => ({
+    ...rest,
+    value: { ...(value as Record<string, unknown>), maintenance: 'idle' },
+    since: { ...since, maintenance: since['provisioning'] ?? 0 },
+    context: {
+      ...(context as OldContext4),
+      ops: { ...(context as OldContext4).ops, backup: null },
+      maintenance: { operation: null, wasRunning: false, attempts: 0 },
     },
   }),
 };

@@ -1,11 +1,16 @@
 import type { EdgeOperation } from './edge-types.ts';
+import type { MaintenanceOperation } from './maintenance-types.ts';
 import type { Failure } from './terms.ts';
 import type { HostOperation, InstanceContext, Operation } from './types.ts';
 
 /** An operation of any kind, as it is kept and shown. Times are Unix ms. */
 export interface OperationRecord {
   readonly id: string;
-  readonly kind: Operation['kind'] | HostOperation['kind'] | EdgeOperation['kind'];
+  readonly kind:
+    | Operation['kind']
+    | HostOperation['kind']
+    | EdgeOperation['kind']
+    | MaintenanceOperation['kind'];
   readonly state: Operation['state'];
   readonly requestedBy: string;
   readonly acceptedAt: number;
@@ -15,6 +20,8 @@ export interface OperationRecord {
   readonly upid: string | null;
   readonly step: string | null;
   readonly error: Failure | null;
+  /** Of one that is about a backup: which, once it is known. */
+  readonly backupId?: string | null;
 }
 
 /** Provisioning's own: its steps have deadlines each, and the region says which one it is at. */
@@ -48,7 +55,7 @@ export function operationsOf(
     records.push({ ...gone, ...end });
   }
   if (hostOperation && before?.hostOperation !== hostOperation) records.push(hostOperation);
-  return [...records, ...edgeRecords(before, after)];
+  return [...records, ...edgeRecords(before, after), ...maintenanceRecords(before, after)];
 }
 
 function edgeRecords(before: InstanceContext | null, { edgeOperation }: InstanceContext) {
@@ -60,4 +67,13 @@ function edgeRecords(before: InstanceContext | null, { edgeOperation }: Instance
   }
   if (edgeOperation && replaced !== edgeOperation) records.push(edgeOperation);
   return records.map((one) => ({ ...one, ...withoutTask(one) }));
+}
+
+/** None takes another one's place: the region takes the next one when the last has ended. */
+function maintenanceRecords(
+  before: InstanceContext | null,
+  { maintenance: { operation } }: InstanceContext,
+): OperationRecord[] {
+  if (!operation || before?.maintenance.operation === operation) return [];
+  return [{ ...withoutTask(operation), ...operation, deadline: null }];
 }

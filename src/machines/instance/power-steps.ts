@@ -40,8 +40,8 @@ export const acceptPower = (kind: HostOperation['kind']) =>
     ...settled,
   });
 
-/** Provisioning, a deletion or billing wants it: an operation like any other, in their name. */
-export const demandPower = (kind: HostOperation['kind'], by?: 'billing') =>
+/** Provisioning, a deletion, billing or maintenance wants it: an operation in their name. */
+export const demandPower = (kind: HostOperation['kind'], by?: 'billing' | 'maintenance') =>
   instanceSetup.assign({
     hostOperation: ({ context: { operation, opSeq }, event }) =>
       begun(kind, {

@@ -1,8 +1,11 @@
 import { and, not, or, setup, stateIn } from 'xstate';
 
+import { AGENT_RULES } from './agent-rules.ts';
 import { DELAYS } from './delays.ts';
-import { isLate, isSamePlan, isStale, mayEndUnpaid } from './edge-rules.ts';
-import type { ProxyReport } from './edge-types.ts';
+import { isSamePlan, isStale, mayEndUnpaid } from './edge-rules.ts';
+import { ENTITLEMENT_RULES } from './entitlement-rules.ts';
+import { MAINTENANCE_RULES } from './maintenance-rules.ts';
+import { PROXY_RULES } from './proxy-rules.ts';
 import type { Effect, InstanceContext, InstanceEvent, InstanceInput, Power } from './types.ts';
 
 /** Attempts of one step before its failure is told to the customer. */
@@ -125,13 +128,14 @@ export const instanceSetup = setup({
     /** Provisioning waits for nothing: what it calls for, its own deadlines watch. */
     isAtRest: or([stateIn({ provisioning: 'ready' }), stateIn({ provisioning: 'failed' })]),
     /** Its owner may change its power: it is in service, and nobody else is at it. */
-    mayPower: and([stateIn({ provisioning: 'ready' }), 'isEntitled', 'hasFreeHostLane']),
-    isNewDecision: ({ context, event }) =>
-      (event.type === 'entitlement.suspended' || event.type === 'entitlement.restored') &&
-      event.order > context.entitlement.order,
-    isEntitled: ({ context }) => context.entitlement.suspendedAt === null,
+    mayPower: and([
+      'isUnmaintained',
+      'isEntitled',
+      stateIn({ provisioning: 'ready' }),
+      'hasFreeHostLane',
+    ]),
     /** It is not paid for and on, and nobody is at it. */
-    isSuspensionDemanded: and([not('isEntitled'), 'isAtRest', 'hasFreeHostLane']),
+    isSuspensionDemanded: and([not('isEntitled'), 'isUnmaintained', 'isAtRest', 'hasFreeHostLane']),
     isResumeDemanded: and([
       ({ context }) => context.entitlement.wantsRunning,
       stateIn({ entitlement: 'resuming' }),
@@ -139,7 +143,34 @@ export const instanceSetup = setup({
       'hasFreeHostLane',
     ]),
     isResumed: or(['isHostRunning', 'isDoomed', stateIn({ provisioning: 'failed' })]),
-    wasMeantToRun: ({ context }) => context.entitlement.wantsRunning,
+    ...AGENT_RULES,
+    ...ENTITLEMENT_RULES,
+    ...MAINTENANCE_RULES,
+    ...PROXY_RULES,
+    /** The agent of a container in service can be asked, and nobody is at it. */
+    mayMaintain: and([
+      'isUnmaintained',
+      'isEntitled',
+      'isHostRunning',
+      stateIn({ provisioning: 'ready' }),
+      ({ context }) => context.ctype === 'game' && context.ip !== null,
+    ]),
+    mustResumeGame: and(['isBackupOp', 'wasGameRunning']),
+    /** It went off in the middle of a restoration, and nobody wanted that. */
+    isLostMeanwhile: and(['isHostStopped', 'wasGameRunning']),
+    isStartOwed: and([
+      stateIn('#instance.maintenance.owing'),
+      'isEntitled',
+      stateIn({ provisioning: 'ready' }),
+      'hasFreeHostLane',
+      'mayStartOwed',
+    ]),
+    /** Somebody has turned it off since, or it cannot be turned on. */
+    isNothingOwed: or([
+      'isHostAbsent',
+      stateIn('#instance.host.stopping'),
+      and(['isHostStopped', or([not('isEntitled'), not('mayStartOwed')])]),
+    ]),
     /** It is on, on its way there, or still being made; where nobody can tell, the last wish says. */
     isMeantToRun: or([
       not('isAtRest'),
@@ -152,7 +183,7 @@ export const instanceSetup = setup({
       ]),
     ]),
     /** What could not be made ready may be on all the same. */
-    mayStop: and(['isAtRest', 'hasFreeHostLane']),
+    mayStop: and(['isUnmaintained', 'isAtRest', 'hasFreeHostLane']),
     /** The address of a container in service, which its start may have changed. */
     isAddressNews: and([
       stateIn({ provisioning: 'ready' }),
@@ -170,30 +201,16 @@ export const instanceSetup = setup({
       event.power === params.power &&
       // While a call of ours is in flight, only that call may say what the host is.
       (context.ops.host === null || context.ops.host.id === event.opId),
-    isAgentSeen: ({ event }, params: { condition: string }) =>
-      event.type === 'agent.observed' && event.condition === params.condition,
-    isOldNews: ({ context, event }, params: { condition: string }) =>
-      event.type === 'agent.observed' &&
-      event.condition === params.condition &&
-      event.readySource === context.agent.readySource &&
-      event.installStep === context.agent.installStep &&
-      event.state === context.agent.state &&
-      (event.crashCount ?? context.agent.reportedCrashes) === context.agent.reportedCrashes,
     isCrashed: stateIn({ agent: 'crashed' }),
-    /** Died again between two looks: only the agent's own count tells. */
-    isAnotherCrash: ({ context, event }) =>
-      event.type === 'agent.observed' &&
-      event.condition === 'crashed' &&
-      event.crashCount !== null &&
-      event.crashCount !== context.agent.reportedCrashes,
     /** A game in service has died, and has not done so too often of late. */
     mayRecover: and([
       'isCrashed',
+      'isUnmaintained',
       stateIn({ provisioning: 'ready' }),
       'hasFreeAgentLane',
       ({ context, event }) => recentRestarts(context, event).length < context.restarts.max,
     ]),
-    mustGiveUp: and(['isCrashed', stateIn({ provisioning: 'ready' })]),
+    mustGiveUp: and(['isCrashed', 'isUnmaintained', stateIn({ provisioning: 'ready' })]),
     isEdgeOp: ({ context, event }) =>
       Object.values(context.ops.edge).some(({ id }) => id === opIdOf(event)),
     isProxyOp: ({ context, event }) =>
@@ -269,26 +286,6 @@ export const instanceSetup = setup({
       stateIn({ edge: 'degraded' }),
       stateIn({ edge: 'failed' }),
     ]),
-    isLateReport: ({ context, event }) =>
-      event.type === 'proxy.reported' && isLate(context.payload.proxy, event),
-    isReport: ({ event }, params: { status: ProxyReport['status'] }) =>
-      event.type === 'proxy.reported' && event.status === params.status,
-    isFreshRegistration: ({ event }) =>
-      event.type === 'proxy.reported' &&
-      event.status === 'registered_with_proxy' &&
-      !event.duplicate,
-    wasReported: ({ context }, params: { status: ProxyReport['status'] }) =>
-      context.payload.proxy?.report?.status === params.status,
-    isVerified: ({ event }) => event.type === 'proxy.registered' && event.isVerified,
-    isListed: ({ context, event }, params: { as: 'registered' | 'missing' | 'elsewhere' }) => {
-      const registration = context.payload.proxy?.registration;
-      return (
-        event.type === 'proxy.observed' &&
-        event.registration === params.as &&
-        event.address === registration?.address &&
-        event.port === registration.port
-      );
-    },
   },
   delays: DELAYS,
 });

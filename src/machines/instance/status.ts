@@ -14,7 +14,8 @@ export interface Condition {
     | 'AgentReady'
     | 'EdgePublished'
     | 'ProxyRegistered'
-    | 'Entitled';
+    | 'Entitled'
+    | 'Maintenance';
   readonly status: 'True' | 'False' | 'Unknown';
   readonly reason: string;
   readonly message: string;
@@ -85,6 +86,7 @@ export function describeStatus(
       ...conditionsOf({ provisioning, host, agent, recovery }, context, since),
       ...edgeConditions(value, context, since),
       entitlementCondition(value, context, since),
+      ...maintenanceConditions(value, context, since),
     ],
     operation: { ...context.operation, step },
   };
@@ -206,6 +208,36 @@ function entitlementCondition(
       : 'its owner may use it',
     lastTransitionTime: new Date(since['entitlement'] ?? 0).toISOString(),
   };
+}
+
+const MAINTENANCE: Readonly<Record<string, string>> = {
+  idle: 'nothing is being done to its backups',
+  backingUp: 'a backup is being made',
+  verifying: 'a backup is compared with its checksum',
+  deleting: 'a backup is being deleted',
+  halting: 'the game is stopped, so that a backup can be restored',
+  restoring: 'a backup is being restored',
+  resuming: 'the game is started again after a restoration',
+  owing: 'the game does not run again yet after a restoration',
+};
+
+/** Only games have backups. */
+function maintenanceConditions(
+  value: InstanceState['value'],
+  { ctype }: InstanceContext,
+  since: Readonly<Record<string, number>>,
+): Condition[] {
+  if (ctype !== 'game') return [];
+  const reason = nameOf(value['maintenance']);
+  return [
+    {
+      type: 'Maintenance',
+      status: reason === 'idle' ? 'False' : 'True',
+      reason,
+      message: MAINTENANCE[reason] ?? reason,
+      lastTransitionTime: new Date(since['maintenance'] ?? 0).toISOString(),
+    },
+  ];
 }
 
 interface Regions {

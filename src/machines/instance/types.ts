@@ -12,10 +12,16 @@ import type {
   ProxyRecord,
   TargetKind,
 } from './edge-types.ts';
+import type {
+  BackupOpKind,
+  Maintenance,
+  MaintenanceEffect,
+  MaintenanceFact,
+} from './maintenance-types.ts';
 import type { Failure, Wish } from './terms.ts';
 
 /** A lane is a third party an instance has at most one call in flight to. */
-export type Lane = 'host' | 'agent' | 'proxy' | TargetKind;
+export type Lane = 'host' | 'agent' | 'proxy' | 'backup' | TargetKind;
 
 export type HostOpKind =
   | 'clone'
@@ -124,6 +130,7 @@ export interface Ops {
   readonly host: Op<HostOpKind> | null;
   readonly agent: Op<AgentOpKind> | null;
   readonly proxy: Op<ProxyOpKind> | null;
+  readonly backup: Op<BackupOpKind> | null;
   readonly edge: Readonly<Partial<Record<TargetKind, Op<EdgeOpKind>>>>;
 }
 
@@ -162,6 +169,7 @@ export interface InstanceContext
   };
   /** When the game was started again by us, the latest last. */
   readonly restartedAt: readonly number[];
+  readonly maintenance: Maintenance;
   readonly entitlement: {
     /** Of the latest decision that it heard of: an older one that comes late changes nothing. */
     readonly order: number;
@@ -192,6 +200,7 @@ export type Power = 'running' | 'stopped' | 'absent' | 'unknown';
 
 type Fact =
   | EdgeFact
+  | MaintenanceFact
   | { readonly type: 'entitlement.suspended'; readonly reason: string; readonly order: number }
   | { readonly type: 'entitlement.restored'; readonly order: number }
   | ({ readonly type: 'retry.requested' } & Wish)
@@ -275,6 +284,7 @@ export type Effect = { readonly opId: string; readonly vmid: number; readonly id
   | { readonly kind: 'agent.await'; readonly ip: string }
   | { readonly kind: 'agent.restart'; readonly ip: string }
   | EdgeEffect
+  | MaintenanceEffect
 );
 
 export type EffectKind = Effect['kind'];

@@ -15,6 +15,10 @@ const WISHES = {
   retry: { type: 'retry.requested', ...WISH },
   delete: { type: 'delete.requested', force: false, ...WISH },
   force_delete: { type: 'delete.requested', force: true, ...WISH },
+  backup: { type: 'backup.requested', ...WISH },
+  restore: { type: 'restore.requested', backupId: '', ...WISH },
+  verify_backup: { type: 'verify.requested', backupId: '', ...WISH },
+  delete_backup: { type: 'backup_deletion.requested', backupId: '', ...WISH },
 } as const;
 
 export type WishName = keyof typeof WISHES;
@@ -33,6 +37,18 @@ const REFUSALS = {
   deletion_in_progress: {
     message: 'the container is being deleted',
     lift: 'nothing: a deletion is final',
+  },
+  maintenance_in_progress: {
+    message: 'a backup is being made, checked, deleted or restored',
+    lift: 'wait until that has ended; it has a deadline',
+  },
+  agent_unknown: {
+    message: 'it is no game server whose address is known',
+    lift: 'wait until its address is known',
+  },
+  game_start_owed: {
+    message: 'a restoration has stopped the game, and it could not be started again yet',
+    lift: 'its agent has to answer again; we keep asking. A restart starts the game, too',
   },
   suspended: {
     message: 'the account of its owner is suspended: a payment is due',
@@ -86,12 +102,26 @@ const ACHIEVED: Readonly<Record<string, 'running' | 'stopped'>> = {
   'stop.requested': 'stopped',
 };
 
-const NEEDS_ENTITLEMENT = new Set(['start.requested', 'restart.requested', 'retry.requested']);
+const ON_BACKUPS: readonly string[] = [
+  'backup.requested',
+  'restore.requested',
+  'verify.requested',
+  'backup_deletion.requested',
+];
+const NEEDS_ENTITLEMENT = new Set<string>([
+  ...['start.requested', 'restart.requested', 'retry.requested'],
+  ...ON_BACKUPS,
+]);
+/** What a backup in the making does not stand in the way of. */
+const IN_ANY_CASE = new Set(['publish.requested', 'unpublish.requested', 'retry.requested']);
 
 function refusalOf(snapshot: InstanceSnapshot, type: string): RefusalCode {
   const { host } = snapshot.value;
   if (snapshot.matches({ provisioning: 'deleting' })) return 'deletion_in_progress';
   if (type === 'delete.requested') return 'container_running';
+  if (snapshot.context.maintenance.operation?.state === 'running' && !IN_ANY_CASE.has(type)) {
+    return 'maintenance_in_progress';
+  }
   if (NEEDS_ENTITLEMENT.has(type) && snapshot.context.entitlement.suspendedAt !== null) {
     return 'suspended';
   }
@@ -105,6 +135,9 @@ function refusalOf(snapshot: InstanceSnapshot, type: string): RefusalCode {
   if (type === 'publish.requested') return 'nothing_to_publish';
   if (type === 'unpublish.requested') {
     return snapshot.matches({ edge: 'unpublishing' }) ? 'unpublish_in_progress' : 'no_change';
+  }
+  if (ON_BACKUPS.includes(type) && host === 'running') {
+    return snapshot.matches({ maintenance: 'idle' }) ? 'agent_unknown' : 'game_start_owed';
   }
   if (host === ACHIEVED[type]) return 'no_change';
   if (host === 'absent') return 'container_absent';

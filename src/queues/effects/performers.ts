@@ -1,4 +1,5 @@
 import { type AgentOptions, createAgentPerformers } from './agent.ts';
+import { type BackupOptions, createBackupPerformers } from './backups.ts';
 import { type CallOptions, createCalls } from './calls.ts';
 import { type CloneOptions, createClone } from './clone.ts';
 import { createDestroy } from './destroy.ts';
@@ -11,6 +12,7 @@ export function createPerformers(options: {
   readonly host: CloneOptions & CallOptions & PowerOptions;
   readonly agent: AgentOptions;
   readonly edge: EdgeOptions;
+  readonly backup: BackupOptions;
 }): Performers {
   return {
     'container.clone': createClone(options.host),
@@ -19,5 +21,6 @@ export function createPerformers(options: {
     'container.destroy': createDestroy(options.host),
     ...createAgentPerformers(options.agent),
     ...createEdgePerformers(options.edge),
+    ...createBackupPerformers(options.backup),
   };
 }

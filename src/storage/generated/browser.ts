@@ -76,6 +76,21 @@ export type DeletedInstance = Prisma.DeletedInstanceModel
  */
 export type Debt = Prisma.DebtModel
 /**
+ * Model Backup
+ * What we know of a backup beyond its agent, which has it. It goes with its instance.
+ */
+export type Backup = Prisma.BackupModel
+/**
+ * Model BackupPolicy
+ * When backups of an instance are made by themselves, and how many are kept.
+ */
+export type BackupPolicy = Prisma.BackupPolicyModel
+/**
+ * Model BackupRun
+ * What has become of a time at which a backup was due.
+ */
+export type BackupRun = Prisma.BackupRunModel
+/**
  * Model User
  * 
  */

@@ -128,6 +128,7 @@ export const host = instanceSetup.createStateConfig({
       always: [
         { guard: 'isStartDemanded', target: 'starting', actions: demandPower('start') },
         { guard: 'isResumeDemanded', target: 'starting', actions: demandPower('start', 'billing') },
+        { guard: 'isStartOwed', target: 'starting', actions: demandPower('start', 'maintenance') },
       ],
       on: {
         'start.requested': { guard: 'mayPower', target: 'starting', actions: acceptPower('start') },

@@ -408,6 +408,9 @@ export const ModelName = {
   VmidCounter: 'VmidCounter',
   DeletedInstance: 'DeletedInstance',
   Debt: 'Debt',
+  Backup: 'Backup',
+  BackupPolicy: 'BackupPolicy',
+  BackupRun: 'BackupRun',
   User: 'User',
   Operation: 'Operation',
   Session: 'Session',
@@ -437,7 +440,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "containerInstance" | "journal" | "journalHead" | "effect" | "timer" | "idempotencyKey" | "vmidReservation" | "edgePort" | "vmidCounter" | "deletedInstance" | "debt" | "user" | "operation" | "session" | "refreshToken" | "passwordReset" | "apiToken" | "auditEntry" | "mail" | "plan" | "planPrice" | "subscription" | "subscriptionJournal" | "stripeEvent" | "billingRun"
+    modelProps: "containerInstance" | "journal" | "journalHead" | "effect" | "timer" | "idempotencyKey" | "vmidReservation" | "edgePort" | "vmidCounter" | "deletedInstance" | "debt" | "backup" | "backupPolicy" | "backupRun" | "user" | "operation" | "session" | "refreshToken" | "passwordReset" | "apiToken" | "auditEntry" | "mail" | "plan" | "planPrice" | "subscription" | "subscriptionJournal" | "stripeEvent" | "billingRun"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -1252,6 +1255,228 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         count: {
           args: Prisma.DebtCountArgs<ExtArgs>
           result: runtime.Types.Utils.Optional<Prisma.DebtCountAggregateOutputType> | number
+        }
+      }
+    }
+    Backup: {
+      payload: Prisma.$BackupPayload<ExtArgs>
+      fields: Prisma.BackupFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.BackupFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$BackupPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.BackupFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$BackupPayload>
+        }
+        findFirst: {
+          args: Prisma.BackupFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$BackupPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.BackupFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$BackupPayload>
+        }
+        findMany: {
+          args: Prisma.BackupFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$BackupPayload>[]
+        }
+        create: {
+          args: Prisma.BackupCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$BackupPayload>
+        }
+        createMany: {
+          args: Prisma.BackupCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.BackupCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$BackupPayload>[]
+        }
+        delete: {
+          args: Prisma.BackupDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$BackupPayload>
+        }
+        update: {
+          args: Prisma.BackupUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$BackupPayload>
+        }
+        deleteMany: {
+          args: Prisma.BackupDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.BackupUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.BackupUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$BackupPayload>[]
+        }
+        upsert: {
+          args: Prisma.BackupUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$BackupPayload>
+        }
+        aggregate: {
+          args: Prisma.BackupAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateBackup>
+        }
+        groupBy: {
+          args: Prisma.BackupGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.BackupGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.BackupCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.BackupCountAggregateOutputType> | number
+        }
+      }
+    }
+    BackupPolicy: {
+      payload: Prisma.$BackupPolicyPayload<ExtArgs>
+      fields: Prisma.BackupPolicyFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.BackupPolicyFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$BackupPolicyPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.BackupPolicyFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$BackupPolicyPayload>
+        }
+        findFirst: {
+          args: Prisma.BackupPolicyFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$BackupPolicyPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.BackupPolicyFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$BackupPolicyPayload>
+        }
+        findMany: {
+          args: Prisma.BackupPolicyFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$BackupPolicyPayload>[]
+        }
+        create: {
+          args: Prisma.BackupPolicyCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$BackupPolicyPayload>
+        }
+        createMany: {
+          args: Prisma.BackupPolicyCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.BackupPolicyCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$BackupPolicyPayload>[]
+        }
+        delete: {
+          args: Prisma.BackupPolicyDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$BackupPolicyPayload>
+        }
+        update: {
+          args: Prisma.BackupPolicyUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$BackupPolicyPayload>
+        }
+        deleteMany: {
+          args: Prisma.BackupPolicyDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.BackupPolicyUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.BackupPolicyUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$BackupPolicyPayload>[]
+        }
+        upsert: {
+          args: Prisma.BackupPolicyUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$BackupPolicyPayload>
+        }
+        aggregate: {
+          args: Prisma.BackupPolicyAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateBackupPolicy>
+        }
+        groupBy: {
+          args: Prisma.BackupPolicyGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.BackupPolicyGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.BackupPolicyCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.BackupPolicyCountAggregateOutputType> | number
+        }
+      }
+    }
+    BackupRun: {
+      payload: Prisma.$BackupRunPayload<ExtArgs>
+      fields: Prisma.BackupRunFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.BackupRunFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$BackupRunPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.BackupRunFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$BackupRunPayload>
+        }
+        findFirst: {
+          args: Prisma.BackupRunFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$BackupRunPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.BackupRunFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$BackupRunPayload>
+        }
+        findMany: {
+          args: Prisma.BackupRunFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$BackupRunPayload>[]
+        }
+        create: {
+          args: Prisma.BackupRunCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$BackupRunPayload>
+        }
+        createMany: {
+          args: Prisma.BackupRunCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.BackupRunCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$BackupRunPayload>[]
+        }
+        delete: {
+          args: Prisma.BackupRunDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$BackupRunPayload>
+        }
+        update: {
+          args: Prisma.BackupRunUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$BackupRunPayload>
+        }
+        deleteMany: {
+          args: Prisma.BackupRunDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.BackupRunUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.BackupRunUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$BackupRunPayload>[]
+        }
+        upsert: {
+          args: Prisma.BackupRunUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$BackupRunPayload>
+        }
+        aggregate: {
+          args: Prisma.BackupRunAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateBackupRun>
+        }
+        groupBy: {
+          args: Prisma.BackupRunGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.BackupRunGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.BackupRunCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.BackupRunCountAggregateOutputType> | number
         }
       }
     }
@@ -2476,6 +2701,52 @@ export const DebtScalarFieldEnum = {
 export type DebtScalarFieldEnum = (typeof DebtScalarFieldEnum)[keyof typeof DebtScalarFieldEnum]
 
 
+export const BackupScalarFieldEnum = {
+  instanceId: 'instanceId',
+  backupId: 'backupId',
+  name: 'name',
+  sizeBytes: 'sizeBytes',
+  sha256: 'sha256',
+  madeAt: 'madeAt',
+  seenAt: 'seenAt',
+  missingAt: 'missingAt',
+  verifiedAt: 'verifiedAt',
+  damagedAt: 'damagedAt',
+  lockedAt: 'lockedAt',
+  lockedBy: 'lockedBy',
+  deletingBy: 'deletingBy'
+} as const
+
+export type BackupScalarFieldEnum = (typeof BackupScalarFieldEnum)[keyof typeof BackupScalarFieldEnum]
+
+
+export const BackupPolicyScalarFieldEnum = {
+  instanceId: 'instanceId',
+  cron: 'cron',
+  timezone: 'timezone',
+  misfire: 'misfire',
+  keepCount: 'keepCount',
+  keepDays: 'keepDays',
+  nextDueAt: 'nextDueAt',
+  retainedAt: 'retainedAt',
+  updatedAt: 'updatedAt'
+} as const
+
+export type BackupPolicyScalarFieldEnum = (typeof BackupPolicyScalarFieldEnum)[keyof typeof BackupPolicyScalarFieldEnum]
+
+
+export const BackupRunScalarFieldEnum = {
+  instanceId: 'instanceId',
+  dueAt: 'dueAt',
+  outcome: 'outcome',
+  reason: 'reason',
+  operationId: 'operationId',
+  at: 'at'
+} as const
+
+export type BackupRunScalarFieldEnum = (typeof BackupRunScalarFieldEnum)[keyof typeof BackupRunScalarFieldEnum]
+
+
 export const UserScalarFieldEnum = {
   id: 'id',
   email: 'email',
@@ -2992,6 +3263,9 @@ export type GlobalOmitConfig = {
   vmidCounter?: Prisma.VmidCounterOmit
   deletedInstance?: Prisma.DeletedInstanceOmit
   debt?: Prisma.DebtOmit
+  backup?: Prisma.BackupOmit
+  backupPolicy?: Prisma.BackupPolicyOmit
+  backupRun?: Prisma.BackupRunOmit
   user?: Prisma.UserOmit
   operation?: Prisma.OperationOmit
   session?: Prisma.SessionOmit

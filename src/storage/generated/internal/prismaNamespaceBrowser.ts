@@ -62,6 +62,9 @@ export const ModelName = {
   VmidCounter: 'VmidCounter',
   DeletedInstance: 'DeletedInstance',
   Debt: 'Debt',
+  Backup: 'Backup',
+  BackupPolicy: 'BackupPolicy',
+  BackupRun: 'BackupRun',
   User: 'User',
   Operation: 'Operation',
   Session: 'Session',
@@ -238,6 +241,52 @@ export const DebtScalarFieldEnum = {
 } as const
 
 export type DebtScalarFieldEnum = (typeof DebtScalarFieldEnum)[keyof typeof DebtScalarFieldEnum]
+
+
+export const BackupScalarFieldEnum = {
+  instanceId: 'instanceId',
+  backupId: 'backupId',
+  name: 'name',
+  sizeBytes: 'sizeBytes',
+  sha256: 'sha256',
+  madeAt: 'madeAt',
+  seenAt: 'seenAt',
+  missingAt: 'missingAt',
+  verifiedAt: 'verifiedAt',
+  damagedAt: 'damagedAt',
+  lockedAt: 'lockedAt',
+  lockedBy: 'lockedBy',
+  deletingBy: 'deletingBy'
+} as const
+
+export type BackupScalarFieldEnum = (typeof BackupScalarFieldEnum)[keyof typeof BackupScalarFieldEnum]
+
+
+export const BackupPolicyScalarFieldEnum = {
+  instanceId: 'instanceId',
+  cron: 'cron',
+  timezone: 'timezone',
+  misfire: 'misfire',
+  keepCount: 'keepCount',
+  keepDays: 'keepDays',
+  nextDueAt: 'nextDueAt',
+  retainedAt: 'retainedAt',
+  updatedAt: 'updatedAt'
+} as const
+
+export type BackupPolicyScalarFieldEnum = (typeof BackupPolicyScalarFieldEnum)[keyof typeof BackupPolicyScalarFieldEnum]
+
+
+export const BackupRunScalarFieldEnum = {
+  instanceId: 'instanceId',
+  dueAt: 'dueAt',
+  outcome: 'outcome',
+  reason: 'reason',
+  operationId: 'operationId',
+  at: 'at'
+} as const
+
+export type BackupRunScalarFieldEnum = (typeof BackupRunScalarFieldEnum)[keyof typeof BackupRunScalarFieldEnum]
 
 
 export const UserScalarFieldEnum = {
