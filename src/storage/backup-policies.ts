@@ -82,7 +82,7 @@ FROM backup_policy p
 WHERE (keep_count IS NOT NULL OR keep_days IS NOT NULL)
   AND (retained_at IS NULL OR retained_at < now() - $1 * interval '1 millisecond'
     OR EXISTS (SELECT FROM backup b
-      WHERE b.instance_id = p.instance_id AND b.verified_at > p.retained_at))
+      WHERE b.instance_id = p.instance_id AND b.verified_at >= p.retained_at))
 ORDER BY retained_at NULLS FIRST LIMIT $2`;
 
 export function createBackupPolicies(pool: Pool): BackupPolicies {
