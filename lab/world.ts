@@ -48,7 +48,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   );
   const agentToken = await keepSecret(join(dataDir, 'agent-token'));
   const proxmox = opened.use(
-    await startProxmox({ dataDir: join(dataDir, 'proxmox'), agentToken, log }),
+    await startProxmox({ dataDir: join(dataDir, 'proxmox'), agentToken, codeServer: true, log }),
   );
   const edge = opened.use(
     await startEdge({ dataDir, apiUrl: options.apiUrl, gamePort: MINECRAFT_PORT }),

@@ -29,7 +29,10 @@ const LAYERS: Readonly<Record<string, Rule>> = {
   clients: { layers: ['errors'], packages: ['nodemailer', 'stripe', 'undici', 'zod'] },
   http: {
     layers: ['actors', 'view', 'machines', 'storage', 'clients', 'errors', 'telemetry'],
-    packages: ['express', 'jose', 'lru-cache', 'rate-limiter-flexible', 'swagger-ui-dist', 'zod'],
+    packages: [
+      ...['express', 'http-proxy-middleware', 'jose', 'lru-cache', 'rate-limiter-flexible'],
+      ...['swagger-ui-dist', 'zod'],
+    ],
   },
   queues: {
     layers: ['actors', 'machines', 'storage', 'clients', 'errors', 'telemetry'],

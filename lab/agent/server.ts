@@ -72,6 +72,7 @@ export async function startAgent(options: AgentServerOptions): Promise<AgentServ
       server.close();
       server.closeAllConnections();
       await agent.stop().catch(() => undefined);
+      await agent.end();
     },
   };
 }
@@ -100,6 +101,16 @@ async function perform(agent: Agent, operation: string, request: IncomingMessage
     case 'POST /restart':
       await agent.stop();
       agent.start();
+      return accepted();
+    case 'POST /dev/codeserver/start':
+      agent.codeServer().start();
+      return accepted();
+    case 'POST /dev/codeserver/stop':
+      await agent.codeServer().stop();
+      return accepted();
+    case 'POST /dev/codeserver/restart':
+      await agent.codeServer().stop();
+      agent.codeServer().start();
       return accepted();
     case 'POST /console/command': {
       const body = command.safeParse(await readJson(request));

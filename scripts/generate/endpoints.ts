@@ -4,7 +4,9 @@ import { createActorSystem } from '../../src/actors/system.ts';
 import { createAccountSide } from '../../src/app/accounts.ts';
 import { createEndpoints } from '../../src/app/api.ts';
 import { createBilling } from '../../src/app/billing.ts';
+import { createIdeSide } from '../../src/app/ide.ts';
 import { createAgentClient } from '../../src/clients/agent/client.ts';
+import { createAgentCodeServer } from '../../src/clients/agent/codeserver.ts';
 import { createAgentFiles } from '../../src/clients/agent/files.ts';
 import { createProxmoxClient } from '../../src/clients/proxmox/client.ts';
 import { createStripeClient } from '../../src/clients/stripe/client.ts';
@@ -41,6 +43,7 @@ export async function listEndpoints(): Promise<readonly AnyEndpoint[]> {
   await using database = openDatabase({ ...config.database, onError: () => {} });
   await using proxmox = createProxmoxClient(config.proxmox);
   await using agents = createAgentClient(config.agent);
+  await using codeServer = createAgentCodeServer(config.agent);
   await using files = createAgentFiles({ ...config.agent, ...config.files });
   if (!config.billing) throw new Error('billing is documented, too');
   await using stripe = createStripeClient({ ...config.billing, now: () => 0 });
@@ -52,8 +55,7 @@ export async function listEndpoints(): Promise<readonly AnyEndpoint[]> {
     database,
     redis,
     proxmox,
-    agents,
-    files,
+    ...{ agents, codeServer, files },
     edge: {
       internalDns: undefined,
       publicDns: undefined,
@@ -80,22 +82,20 @@ export async function listEndpoints(): Promise<readonly AnyEndpoint[]> {
     mailSoon: () => {},
     billingOf: billing.summaryOf,
   });
-  return createEndpoints(
-    parts,
-    {
-      fleet: createFleet(),
-      live: createLive(),
-      tail: {
-        seq: () => 0,
-        currentAt: now,
-        recent: createRecent(0),
-        wake: () => {},
-        subscribe: () => () => {},
-        [Symbol.asyncDispose]: async () => {},
-      },
-      journal: createJournalReader(database.pool),
-      find: async () => null,
+  const view = {
+    fleet: createFleet(),
+    live: createLive(),
+    tail: {
+      seq: () => 0,
+      currentAt: now,
+      recent: createRecent(0),
+      wake: () => {},
+      subscribe: () => () => {},
+      [Symbol.asyncDispose]: async () => {},
     },
-    { accounts, billing },
-  );
+    journal: createJournalReader(database.pool),
+    find: async () => null,
+  };
+  const ide = createIdeSide(parts, view, accounts.tokens);
+  return createEndpoints(parts, view, { accounts, billing, ide });
 }

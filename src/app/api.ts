@@ -4,7 +4,6 @@ import type { Server } from 'node:http';
 
 import type { Express } from 'express';
 
-import { createAskOperation } from '../http/ask-operation.ts';
 import { createInstanceCreation } from '../http/create-instance.ts';
 import { createContainerDeletion, type SightedContainer } from '../http/delete-container.ts';
 import { createEdgePlanning } from '../http/edge-plan.ts';
@@ -31,10 +30,12 @@ import { createInstanceStore } from '../storage/instance-store.ts';
 import { createInstances } from '../storage/instances.ts';
 import { createOperations } from '../storage/operations.ts';
 import { type AccountSide, createAccountSide } from './accounts.ts';
+import { createAsk } from './ask.ts';
 import { type Billing, createBilling } from './billing.ts';
 import { createEdgeEndpoints } from './edge-endpoints.ts';
 import { createFileEndpoints } from './files.ts';
 import type { Foundation } from './foundation.ts';
+import { createIdeSide, type IdeSide } from './ide.ts';
 import { createInsightEndpoints } from './insight.ts';
 import { createMailEndpoints } from './mail-endpoints.ts';
 import { measureFleet } from './metrics.ts';
@@ -57,9 +58,12 @@ export async function createApi(foundation: Foundation, view: View): Promise<Api
     mailSoon: () => foundation.relay.sweepSoon('mails'),
     billingOf: billing.summaryOf,
   });
-  const takers: readonly UpgradeTaker[] = [];
+  const { ide, ...ideSide } = createIdeSide(foundation, view, accounts.tokens);
+  // First of all: at the name of an IDE nothing else is there, whatever the path.
+  const takers: readonly UpgradeTaker[] = [ide];
   const app = createHttpApp({
-    endpoints: createEndpoints(foundation, view, { accounts, billing }),
+    endpoints: createEndpoints(foundation, view, { accounts, billing, ide: ideSide }),
+    ide,
     authenticate: accounts.authenticate,
     ...config.http,
     problems,
@@ -73,6 +77,7 @@ export async function createApi(foundation: Foundation, view: View): Promise<Api
 interface Sides {
   readonly accounts: Pick<AccountSide, 'endpoints' | 'limits'>;
   readonly billing: Pick<Billing, 'allowanceOf' | 'endpoints'>;
+  readonly ide: Pick<IdeSide, 'endpoints'>;
 }
 
 type EndpointParts = Pick<
@@ -107,7 +112,7 @@ const UNSEEN_MIN_MS = 30_000;
 export function createEndpoints(
   foundation: EndpointParts,
   view: View,
-  { accounts, billing }: Sides,
+  { accounts, billing, ide }: Sides,
 ): readonly AnyEndpoint[] {
   const { config, database, redis, proxmox, actors, feed, relay, debts, vmids } = foundation;
   const { now, randomId, closing } = foundation;
@@ -152,8 +157,7 @@ export function createEndpoints(
   });
   const operations = createOperations(database.prisma);
   const awaitOperation = createAwaitOperation({ operations, waiting });
-  const answers = createInstanceStore(database.pool);
-  const ask = createAskOperation({ actors, answers, operations, randomId, now });
+  const ask = createAsk(foundation);
   const power = createHostPower(ask);
   return [
     ...healthEndpoints({
@@ -169,6 +173,7 @@ export function createEndpoints(
     ...operationEndpoints({ find, operations, awaitOperation }),
     ...gameEndpoints({ find, agents: foundation.agents }),
     ...createFileEndpoints(foundation, find),
+    ...ide.endpoints,
     ...containerEndpoints({ remove, instances, waiting }),
     ...billing.endpoints(waiting),
     ...createEdgeEndpoints(foundation, view, { ask, awaitOperation, planEdge }),

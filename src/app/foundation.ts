@@ -8,6 +8,7 @@ import type { ObserveCheckpoint } from '../actors/checkpoint.ts';
 import type { ActorStore } from '../actors/store.ts';
 import { type ActorSystem, createActorSystem } from '../actors/system.ts';
 import { type AgentClient, createAgentClient } from '../clients/agent/client.ts';
+import { type AgentCodeServer, createAgentCodeServer } from '../clients/agent/codeserver.ts';
 import { type AgentFiles, createAgentFiles } from '../clients/agent/files.ts';
 import { createProxmoxClient, type ProxmoxClient } from '../clients/proxmox/client.ts';
 import { createStripeClient, type StripeClient } from '../clients/stripe/client.ts';
@@ -47,6 +48,7 @@ export interface Foundation {
   readonly proxmox: ProxmoxClient;
   readonly agents: AgentClient;
   readonly files: AgentFiles;
+  readonly codeServer: AgentCodeServer;
   readonly edge: EdgeClients;
   /** undefined: nothing is billed, and nobody is limited. */
   readonly stripe: StripeClient | undefined;
@@ -166,6 +168,7 @@ async function openClients(config: Config, now: () => number, opened: AsyncDispo
   return {
     proxmox: opened.use(createProxmoxClient({ ...target, ca })),
     agents: opened.use(createAgentClient({ port, token, timeoutMs })),
+    codeServer: opened.use(createAgentCodeServer({ port, token, timeoutMs })),
     files: opened.use(createAgentFiles({ port, token, timeoutMs, idleMs: config.files.idleMs })),
     edge: await openEdgeClients(config, opened),
     stripe: config.billing && opened.use(createStripeClient({ ...config.billing, now })),

@@ -1,11 +1,18 @@
 import type { Roles } from '../storage/credentials.ts';
-import type { EventClient } from './event-client.ts';
+import type { Principal } from './auth/principal.ts';
+
+/** Who was let in by a token, and stays longer than one answer takes. */
+export interface Guest {
+  /** As he was when he was let in. */
+  readonly principal: Pick<Principal, 'credentialId' | 'expiresAt' | 'role'>;
+  end(): void;
+}
 
 export interface PulseOptions {
-  readonly clients: ReadonlySet<EventClient>;
+  readonly clients: ReadonlySet<Guest>;
   readonly limits: { readonly heartbeatMs: number; readonly recheckMs: number };
   readonly findRoles: (credentialIds: readonly string[], at: Date) => Promise<Roles>;
-  /** Shows everybody that the stream is alive. */
+  /** Done every `heartbeatMs`: shows everybody that the stream is alive. */
   readonly beat: () => void;
   readonly now: () => number;
 }

@@ -43,7 +43,7 @@ await createUsers(database.prisma).upsert({
 async function startLogin(passwords: Passwords) {
   const tokens = createTokens({
     ...{ secret: 'x'.repeat(32), oldSecrets: [], issuer: 'test', now },
-    ...{ accessTtlS: 60, refreshTtlS: 60, ideTtlS: 60 },
+    ...{ accessTtlS: 60, refreshTtlS: 60, ideTtlS: 60, ideCookieTtlS: 60 },
   });
   const many = 1_000_000;
   const limits = createLimits({
