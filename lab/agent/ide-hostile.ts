@@ -7,7 +7,7 @@ import { noteFired, readFaults } from './faults.ts';
 import type { IdeHostility } from './ide-hostilities.ts';
 
 const HUGE = 'x'.repeat(64 * 1024);
-const DRIP_MS = 20;
+const DRIP_MS = 100;
 const ACCEPT_SUFFIX = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 
 type Way = (request: IncomingMessage, socket: Duplex) => void;

@@ -16,7 +16,7 @@ export interface Passage {
   readonly host: string;
   /** Our own cookie, when it is to be set. */
   readonly cookie: string | null;
-  /** Said once, and only while nothing has been answered yet. */
+  /** Said once. Some of the answer may have been passed on already. */
   readonly onFailure: (error: UpstreamError) => void;
 }
 
@@ -46,6 +46,8 @@ const ACCEPT_SUFFIX = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 export function createContainerProxy(options: ContainerProxyOptions): ContainerProxy {
   const { answerTimeoutMs, idleTimeoutMs, framers } = options;
   const passages = new WeakMap<IncomingMessage, Passage>();
+  const answered = new WeakSet<IncomingMessage>();
+  const failed = new WeakSet<IncomingMessage>();
 
   function passageOf(request: IncomingMessage): Passage {
     const passage = passages.get(request);
@@ -67,8 +69,17 @@ export function createContainerProxy(options: ContainerProxyOptions): ContainerP
     ejectPlugins: true,
     plugins: [
       (server) => {
-        server.on('proxyReq', (asked) => limitAnswer(asked, answerTimeoutMs));
-        server.on('proxyRes', (answer, request) => clean(answer, request, false));
+        server.on('proxyReq', (asked, request) => {
+          limitAnswer(asked, answerTimeoutMs);
+          asked.once('close', () => {
+            // Ended without an answer and without an error: it was agreed to an upgrade.
+            if (!answered.has(request)) fail(request, 'no_answer_in_it');
+          });
+        });
+        server.on('proxyRes', (answer, request) => {
+          answered.add(request);
+          clean(answer, request, false);
+        });
         server.on('proxyReqWs', (asked, request, socket) => {
           asked.setTimeout(idleTimeoutMs, () => asked.destroy());
           asked.on('response', (answer) => clean(answer, request, false));
@@ -92,6 +103,8 @@ export function createContainerProxy(options: ContainerProxyOptions): ContainerP
   });
 
   function fail(request: IncomingMessage, code: string): void {
+    if (failed.has(request)) return;
+    failed.add(request);
     const details = { reason: reasonOf(code) };
     passageOf(request).onFailure(
       new UpstreamError(`the IDE does not answer as it ought to: ${code}`, {
