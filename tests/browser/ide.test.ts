@@ -39,7 +39,7 @@ async function typeIntoPage(page: Page, name: string): Promise<void> {
 /** The same in code-server, which loses what is typed before it, or the shell, listens. */
 async function typeIntoCodeServer(page: Page, name: string, file: string): Promise<void> {
   const workbench = page.locator('.monaco-workbench');
-  const terminal = page.locator('.xterm').first();
+  const terminal = page.locator('.xterm:visible').first();
   await workbench.waitFor({ timeout: 30_000 });
   await until(
     async () => {
@@ -63,7 +63,7 @@ describe.each(IDES)('a browser, and $what', ({ isReal }) => {
     vmid = await world.create(world.alice);
   });
 
-  test.concurrent.each([
+  test.each([
     ['below /__ide/<vmid>/', 'tunnel'],
     ['at a name of its own', 'hosted'],
   ] as const)(

@@ -23,6 +23,8 @@ export interface Asked {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** Of the node that is asked, if it is not the first one. */
+  readonly port?: string;
 }
 
 export interface Answered {
@@ -36,6 +38,8 @@ export interface Answered {
 export interface Route {
   readonly prefix: string;
   readonly host: string;
+  /** Of the node that is asked. */
+  readonly port: string;
 }
 
 /** Dev containers of Alice and Bob, and both ways to them. */
@@ -52,12 +56,16 @@ export async function startIdeWorld(options: TestAppOptions = {}) {
   const admin = await app.signIn(ADMIN);
   const rootOf = (vmid: number) =>
     app.proxmox.containers().find((one) => one.vmid === vmid)?.rootfs ?? '';
-  const tunnel = (vmid: number): Route => ({ prefix: `/__ide/${vmid}`, host: `127.0.0.1:${port}` });
-  const hosted = (vmid: number): Route => ({ prefix: '', host: `dev-${vmid}.${SUFFIX}:${port}` });
+  const tunnel = (vmid: number): Route => ({
+    ...{ prefix: `/__ide/${vmid}`, host: `127.0.0.1:${port}`, port },
+  });
+  const hosted = (vmid: number): Route => ({
+    ...{ prefix: '', host: `dev-${vmid}.${SUFFIX}:${port}`, port },
+  });
 
-  function ask(path: string, { method = 'GET', headers = {}, body }: Asked = {}) {
+  function ask(path: string, { method = 'GET', headers = {}, body, port: at = port }: Asked = {}) {
     return new Promise<Answered>((resolve, reject) => {
-      const sent = send({ host: '127.0.0.1', port, path, method, headers, agent: false });
+      const sent = send({ host: '127.0.0.1', port: at, path, method, headers, agent: false });
       sent.on('error', reject);
       sent.on('response', (answer) => {
         const { statusCode: status = 0, headers: got } = answer;
@@ -80,8 +88,8 @@ export async function startIdeWorld(options: TestAppOptions = {}) {
   /** Goes the whole way in. @returns the cookie */
   async function enter(client: Client, vmid: number, route: Route): Promise<string> {
     const { token } = await invite(client, vmid);
-    const { host } = route;
-    const answer = await ask(`${route.prefix}/?token=${token}`, { headers: { host } });
+    const { host, port } = route;
+    const answer = await ask(`${route.prefix}/?token=${token}`, { port, headers: { host } });
     const cookie = answer.cookies[0]?.split(';')[0] ?? '';
     if (answer.status !== 303 || cookie === '') throw new Error(`not let in: ${answer.status}`);
     app.keepSecret(cookie.slice(cookie.indexOf('=') + 1));
@@ -92,7 +100,7 @@ export async function startIdeWorld(options: TestAppOptions = {}) {
   const inside = (route: Route, cookie: string, path: string, { headers, ...rest }: Asked = {}) =>
     ask(`${route.prefix}${path}`, {
       headers: { host: route.host, origin: `http://${route.host}`, cookie, ...headers },
-      ...rest,
+      ...{ port: route.port, ...rest },
     });
 
   function connect(
@@ -100,7 +108,7 @@ export async function startIdeWorld(options: TestAppOptions = {}) {
     headers: Readonly<Record<string, string>>,
     path = '/terminal',
   ): WebSocket {
-    const { host, prefix } = route;
+    const { host, prefix, port } = route;
     const all = { host, origin: `http://${host}`, ...headers };
     const socket = new WebSocket(`ws://127.0.0.1:${port}${prefix}${path}`, { headers: all });
     socket.on('error', () => {});
