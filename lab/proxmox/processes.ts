@@ -25,8 +25,9 @@ interface AgentEnvironment {
 
 const AGENT = fileURLToPath(new URL('../agent/main.ts', import.meta.url));
 /** Installed by `npm run lab:ide`, apart from everything else: it is large. */
-export const CODE_SERVER = fileURLToPath(
-  new URL('../ide/node_modules/code-server/out/node/entry.js', import.meta.url),
+export const CODE_SERVER = join(
+  ...[fileURLToPath(new URL('../ide/', import.meta.url)), 'node_modules', 'code-server'],
+  ...['out', 'node', 'entry.js'],
 );
 const MARKER = 'LAB_CONTAINER_ROOT';
 const KILL_POLL_MS = 5;

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 
 import { readConfig } from '../../src/config.ts';
 import { confine, readOurs, setOurs, withoutOurs } from '../../src/http/ide/cookies.ts';
+import { createExchanges } from '../../src/http/ide/exchanges.ts';
 import { headersFromContainer } from '../../src/http/ide/from-container.ts';
 import { renderPage } from '../../src/http/ide/page.ts';
 import { createIdePlaces } from '../../src/http/ide/place.ts';
@@ -158,6 +159,37 @@ describe('what is between two neighbours', () => {
       ...{ 'cache-control': 'private, max-age=9' },
       'content-security-policy': "frame-ancestors 'self'",
     });
+  });
+});
+
+describe('what is on its way', () => {
+  test('is bounded for one container and for all, and gives its place back', () => {
+    const principal = { userId: 'u', role: 'user', credentialId: 's', scopes: null } as const;
+    const ended: number[] = [];
+    const closing = new AbortController();
+    const exchanges = createExchanges({
+      limits: { perContainer: 2, perNode: 3 },
+      findRoles: async () => new Map(),
+      fleet: { get: () => undefined },
+      now: () => 0,
+      closing: closing.signal,
+    });
+    const enter = (vmid: number) =>
+      exchanges.enter({ principal, vmid, instanceId: 'i', end: () => void ended.push(vmid) });
+
+    const leave = enter(1);
+    const others = [enter(1)];
+    expect(() => enter(1)).toThrow('2 connections of container 1');
+    others.push(enter(2));
+    expect(() => enter(3)).toThrow('3 connections of all containers');
+    leave();
+    leave();
+    others.push(enter(3));
+    expect(exchanges.count()).toBe(3);
+    closing.abort();
+    expect(ended).toEqual([1, 2, 3]);
+    for (const other of others) other();
+    expect(exchanges.count()).toBe(0);
   });
 });
 
