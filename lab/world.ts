@@ -70,6 +70,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     ZLH_AGENT_TOKEN: agentToken,
     ...edge.environment,
     ...environmentOf(mail),
+    DEV_IDE_HOST_SUFFIX: 'ide.localhost',
     STRIPE_URL: stripe.url.href,
     STRIPE_SECRET_KEY: stripe.secretKey,
     STRIPE_WEBHOOK_SECRET: stripe.webhookSecret,

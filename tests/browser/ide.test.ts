@@ -7,8 +7,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CODE_SERVER } from '../../lab/proxmox/processes.ts';
 import { type IdeWorld, type Route, startIdeWorld } from '../http/ide-world.ts';
 import { until } from '../support/until.ts';
+import { failOnWarnings } from '../support/warnings.ts';
 import { startBrowser } from './browser.ts';
 
+failOnWarnings();
 const opened = new AsyncDisposableStack();
 const browser = opened.use(await startBrowser());
 afterAll(() => opened.disposeAsync());
@@ -41,6 +43,8 @@ async function typeIntoCodeServer(page: Page, name: string, file: string): Promi
   const workbench = page.locator('.monaco-workbench');
   const terminal = page.locator('.xterm:visible').first();
   await workbench.waitFor({ timeout: 30_000 });
+  // The folder is shown when the container has been talked to; keys before that are lost.
+  await page.locator('.explorer-folders-view .monaco-list-row').first().waitFor();
   await until(
     async () => {
       if (!(await terminal.isVisible())) {

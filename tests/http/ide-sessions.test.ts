@@ -2,8 +2,10 @@ import { afterAll, describe, expect, test } from 'vitest';
 
 import { BOB, createClient } from '../support/app.ts';
 import { until } from '../support/until.ts';
+import { failOnWarnings } from '../support/warnings.ts';
 import { closed, outcomeOf, type Route, SUFFIX, startIdeWorld } from './ide-world.ts';
 
+failOnWarnings();
 const world = await startIdeWorld();
 const secure = await world.app.startNode({
   ...{ PUBLIC_URL: 'https://zpack.example', DEV_IDE_RETURN_HOSTED_URL: 'true' },
@@ -128,6 +130,16 @@ describe('an IDE ends, at every node,', () => {
 
     expect(await isEnded()).toEqual([401, 401]);
     expect((await alice.call('POST', `/api/dev/${vmid}/ide-token`)).status).toBe(404);
+  });
+
+  test('when that node ends, which does not wait for it', async () => {
+    const node = await world.app.startNode({ SHUTDOWN_GRACE_MS: '60000' });
+    const route = { ...tunnel(vmid), port: new URL(node.url ?? '').port };
+    const cookie = await enter(bob, vmid, route);
+    const socket = connect(route, { cookie });
+    expect(await outcomeOf(socket)).toBe('open');
+
+    await Promise.all([node[Symbol.asyncDispose](), closed(socket, 5_000)]);
   });
 
   test('when the container is deleted', async () => {

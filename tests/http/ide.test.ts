@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 
 import { until } from '../support/until.ts';
+import { failOnWarnings } from '../support/warnings.ts';
 import { closed, heard, outcomeOf, type Route, SUFFIX, startIdeWorld } from './ide-world.ts';
 
+failOnWarnings();
 const world = await startIdeWorld();
 afterAll(() => world[Symbol.asyncDispose]());
 const { alice, bob, ask, inside, connect, enter, invite } = world;
