@@ -14,7 +14,7 @@ const LONGEST = [
   'e2e/edge',
   'e2e/lab',
   'lab/services',
-  'browser/ide',
+  'browser/ide-code-server',
   'machines/equality',
   'e2e/billing',
   'lab/agent-games',
