@@ -12,7 +12,6 @@ import { typeInto, WAYS } from './ide-visit.ts';
 
 /** It is large, and only there if somebody has installed it. */
 const isInstalled = existsSync(CODE_SERVER);
-const name = isInstalled ? 'a real code-server' : 'a real code-server (not here: npm run lab:ide)';
 
 /** With real keys. What is typed before it, or the shell in it, listens is lost. */
 async function typeIntoCodeServer(page: Page, name: string, file: string): Promise<void> {
@@ -35,7 +34,7 @@ async function typeIntoCodeServer(page: Page, name: string, file: string): Promi
   );
 }
 
-describe.runIf(isInstalled)(name, async () => {
+describe.runIf(isInstalled)('a real code-server', async () => {
   if (!isInstalled) return;
   failOnWarnings();
   const opened = new AsyncDisposableStack();
