@@ -159,6 +159,11 @@ Sign in; create a Minecraft server and wait until it is ready; look at it; delet
   curl -s ${url}/api/servers/$VMID/status -H "authorization: Bearer $TOKEN"
   curl -s -X DELETE "${url}/api/containers/$VMID?force=true" -H "authorization: Bearer $TOKEN" -H 'prefer: wait=60'
 
+Create a dev container, and open its IDE by the link that comes last (code-server, if npm run lab:ide has installed it):
+
+  DEV=$(curl -s ${url}/api/instances -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -H 'prefer: wait=60' -d '{"ctype":"dev","runtime":"node","version":"24","memoryMiB":1024}' | grep -o '"vmid":[0-9]*' | cut -d: -f2)
+  curl -s -X POST ${url}/api/dev/$DEV/ide-token -H "authorization: Bearer $TOKEN" | grep -o 'http[^"]*'
+
 Ctrl-C stops everything; the data stay in ${values.data} (--fresh begins anew).
 `;
 }

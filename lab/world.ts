@@ -48,7 +48,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   );
   const agentToken = await keepSecret(join(dataDir, 'agent-token'));
   const proxmox = opened.use(
-    await startProxmox({ dataDir: join(dataDir, 'proxmox'), agentToken, log }),
+    await startProxmox({ dataDir: join(dataDir, 'proxmox'), agentToken, codeServer: true, log }),
   );
   const edge = opened.use(
     await startEdge({ dataDir, apiUrl: options.apiUrl, gamePort: MINECRAFT_PORT }),
@@ -70,6 +70,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     ZLH_AGENT_TOKEN: agentToken,
     ...edge.environment,
     ...environmentOf(mail),
+    DEV_IDE_HOST_SUFFIX: 'ide.localhost',
     STRIPE_URL: stripe.url.href,
     STRIPE_SECRET_KEY: stripe.secretKey,
     STRIPE_WEBHOOK_SECRET: stripe.webhookSecret,

@@ -35,6 +35,12 @@ const configuration = ENVIRONMENT.check((context) => {
       context.issues.push({ code: 'custom', path: [name], message, input: undefined });
     }
   }
+  if (context.value.DEV_IDE_RETURN_HOSTED_URL && context.value.DEV_IDE_HOST_SUFFIX === undefined) {
+    const message = 'expected, because of DEV_IDE_RETURN_HOSTED_URL';
+    context.issues.push({
+      ...{ code: 'custom', path: ['DEV_IDE_HOST_SUFFIX'], message, input: undefined },
+    });
+  }
   for (const kind of ['GAME', 'DEV'] as const) {
     if (context.value[`VMID_${kind}_MIN`] <= context.value[`VMID_${kind}_MAX`]) continue;
     context.issues.push({
@@ -92,6 +98,7 @@ const configuration = ENVIRONMENT.check((context) => {
     idleMs: env.FILE_IDLE_TIMEOUT_MS,
   },
   console: consoleOf(env),
+  ide: ideOf(env),
   polls: {
     everyMs: env.POLL_INTERVAL_MS,
     shards: env.POLL_SHARDS,
@@ -122,6 +129,7 @@ const authOf = (env: Environment) => ({
   accessTtlS: env.ACCESS_TOKEN_TTL_S,
   refreshTtlS: env.REFRESH_TOKEN_TTL_S,
   ideTtlS: env.IDE_TOKEN_TTL_S,
+  ideCookieTtlS: env.IDE_COOKIE_TTL_S,
   resetTtlS: env.PASSWORD_RESET_TTL_S,
 });
 
@@ -140,6 +148,19 @@ function consoleOf(env: Environment) {
     ringBytes: env.CONSOLE_RING_KIB * 1024,
     awayMaxMs: env.CONSOLE_AWAY_MAX_MS,
     commandsPerS: env.CONSOLE_COMMANDS_PER_S,
+  };
+}
+
+function ideOf(env: Environment) {
+  return {
+    publicUrl: env.PUBLIC_URL,
+    isSecure: env.IDE_COOKIE_SECURE ?? env.PUBLIC_URL?.startsWith('https:') ?? false,
+    hostSuffix: env.DEV_IDE_HOST_SUFFIX,
+    returnsHosted: env.DEV_IDE_RETURN_HOSTED_URL,
+    port: env.DEV_IDE_PORT,
+    answerTimeoutMs: env.IDE_ANSWER_TIMEOUT_MS,
+    idleTimeoutMs: env.IDE_IDLE_TIMEOUT_MS,
+    connectionsMax: env.IDE_CONNECTIONS_MAX,
   };
 }
 

@@ -143,6 +143,34 @@ export const ENVIRONMENT = z.object({
     .describe('Life of an access token; longer for a Portal that does not refresh'),
   REFRESH_TOKEN_TTL_S: positive.default(2_592_000).describe('Life of a sign-in that is not used'),
   IDE_TOKEN_TTL_S: positive.default(300).describe('Life of a token that opens an IDE'),
+  IDE_COOKIE_TTL_S: positive
+    .default(3_600)
+    .describe('Life of the cookie that such a token becomes; renewed while it is used'),
+  IDE_COOKIE_SECURE: flag
+    .optional()
+    .describe('Is that cookie for https alone? If left out: when PUBLIC_URL is https'),
+  PUBLIC_URL: url
+    .optional()
+    .describe('Where browsers reach this API; if left out, wherever they have asked'),
+  DEV_IDE_HOST_SUFFIX: z
+    .string()
+    .toLowerCase()
+    .regex(/^[a-z0-9-]+(\.[a-z0-9-]+)*$/, 'expected a domain, as ide.example.com')
+    .optional()
+    .describe('IDEs are also at dev-<vmid>.<this>, each an origin of its own'),
+  DEV_IDE_RETURN_HOSTED_URL: flag
+    .default(false)
+    .describe('Lead to those names, instead of to /__ide/<vmid>/'),
+  DEV_IDE_PORT: port.default(8_080).describe('Port of the IDE (code-server) in a dev container'),
+  IDE_ANSWER_TIMEOUT_MS: positive
+    .default(30_000)
+    .describe('Longest wait for an IDE to begin its answer'),
+  IDE_IDLE_TIMEOUT_MS: positive
+    .default(120_000)
+    .describe('After so long without a byte, a request to an IDE ends; not a WebSocket'),
+  IDE_CONNECTIONS_MAX: positive
+    .default(256)
+    .describe('Requests and WebSockets of one IDE at a time, for each node of ours'),
   PASSWORD_RESET_TTL_S: positive.default(3_600).describe('Life of a link that sets a password'),
   AUDIT_KEEP_DAYS: positive.default(400).describe('How long the audit is kept'),
   MAIL_KEEP_DAYS: positive.default(90).describe('How long it can be seen what became of a mail'),

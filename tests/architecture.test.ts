@@ -33,8 +33,8 @@ const LAYERS: Readonly<Record<string, Rule>> = {
   http: {
     layers: ['actors', 'view', 'machines', 'storage', 'clients', 'errors', 'telemetry'],
     packages: [
-      ...['@statelyai/inspect', 'express', 'jose', 'lru-cache', 'rate-limiter-flexible'],
-      ...['swagger-ui-dist', 'ws', 'zod'],
+      ...['@statelyai/inspect', 'express', 'http-proxy-middleware', 'jose', 'lru-cache'],
+      ...['rate-limiter-flexible', 'swagger-ui-dist', 'ws', 'zod'],
     ],
   },
   queues: {

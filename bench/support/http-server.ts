@@ -42,7 +42,7 @@ async function main(options: NodeOptions): Promise<void> {
   const { authenticate } = createAuthentication({
     tokens: createTokens({
       ...{ secret: SECRET, oldSecrets: [], issuer: 'zpack', now: Date.now },
-      ...{ accessTtlS: 1, refreshTtlS: 1, ideTtlS: 1 },
+      ...{ accessTtlS: 1, refreshTtlS: 1, ideTtlS: 1, ideCookieTtlS: 1 },
     }),
     sessions: createSessions(node.database),
     apiTokens: createApiTokens(node.database),

@@ -22,7 +22,7 @@ export async function signIn(
   );
   const tokens = createTokens({
     ...{ secret, oldSecrets: [], issuer: 'zpack', now: Date.now },
-    ...{ accessTtlS: LIFE_S, refreshTtlS: LIFE_S, ideTtlS: LIFE_S },
+    ...{ accessTtlS: LIFE_S, refreshTtlS: LIFE_S, ideTtlS: LIFE_S, ideCookieTtlS: LIFE_S },
   });
   const issued = users.map((userId) => tokens.issueAccess({ userId, sid: `s-${userId}` }));
   return (await Promise.all(issued)).map(({ token }) => token);

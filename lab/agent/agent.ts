@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { type CodeServer, createCodeServer } from './code-server.ts';
 import { type Console, openConsole } from './console.ts';
 import { noteFired, readFaults } from './faults.ts';
 import { type GameProcess, startGame } from './game-process.ts';
@@ -36,6 +37,8 @@ export interface AgentOptions {
   readonly root: string;
   readonly host: string;
   readonly stepMs: number;
+  /** The program of a real code-server, for dev containers. */
+  readonly codeServer: string | undefined;
 }
 
 const PROBE_PAUSE_MS = 100;
@@ -44,6 +47,7 @@ const WATCH_PAUSE_MS = 5_000;
 /** One container's agent: it installs what it is told once, and keeps the game's state. */
 export class Agent {
   readonly console: Console;
+  readonly #codeServer: CodeServer;
   readonly #options: AgentOptions;
   readonly #memory: Memory;
   #state: State = 'idle';
@@ -56,6 +60,10 @@ export class Agent {
     this.#options = options;
     this.#memory = createMemory(join(options.root, 'agent.json'));
     this.console = openConsole(join(options.root, 'var', 'log', 'console'));
+    this.#codeServer = createCodeServer({
+      ...{ root: options.root, host: options.host, program: options.codeServer },
+      write: (line) => this.console.write(line),
+    });
   }
 
   /** True when it was already done, so that nothing begins. */
@@ -97,6 +105,17 @@ export class Agent {
   command(line: string): void {
     if (!this.#game) throw new Refusal('not_running', 'no game runs');
     this.#game.command(line);
+  }
+
+  /** What runs beside, and ends with the agent. */
+  async end(): Promise<void> {
+    await this.#codeServer.stop();
+  }
+
+  /** The IDE, which only a dev container has. */
+  codeServer(): CodeServer {
+    if (this.#installedPayload().container_type === 'dev') return this.#codeServer;
+    throw new Refusal('not_a_dev_container', 'a game has no IDE');
   }
 
   async ready(): Promise<Probed> {
@@ -159,6 +178,7 @@ export class Agent {
 
   #launch(payload: Payload): void {
     if (payload.container_type === 'dev') {
+      this.#codeServer.start();
       this.#enter('running');
       return;
     }

@@ -2,6 +2,8 @@ import { appendFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs
 import { join } from 'node:path';
 import { z } from 'zod';
 
+import { IDE_HOSTILITIES, type IdeHostility } from './ide-hostilities.ts';
+
 const MISBEHAVIOURS = [
   /** Taken, and never answered. */
   'hang',
@@ -56,6 +58,8 @@ const faults = z.strictObject({
       cutAfter: z.int().nonnegative().optional(),
     })
     .optional(),
+  /** What the IDE does to whoever asks it. */
+  ide: z.enum(IDE_HOSTILITIES).optional(),
   /** By path, as "/health": how a request is answered instead of as usual. */
   answers: z.partialRecord(z.string(), z.enum(MISBEHAVIOURS)).optional(),
 });
@@ -88,7 +92,11 @@ export function writeFaults(root: string, planned: Faults): void {
 /** Keeps a record of it, so that a test can tell a fault that fired from one that did not. */
 export function noteFired(
   root: string,
-  fault: Misbehaviour | 'saysCrashed' | 'cutAfter' | 'diskFullAfter' | keyof BackupFaults,
+  fault:
+    | Misbehaviour
+    | IdeHostility
+    | ('saysCrashed' | 'cutAfter' | 'diskFullAfter')
+    | keyof BackupFaults,
   path: string,
 ): void {
   appendFileSync(join(root, FIRED), `${fault} ${path}\n`);

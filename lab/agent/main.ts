@@ -9,6 +9,7 @@ const environment = z.object({
   AGENT_ROOT: z.string().min(1),
   AGENT_TOKEN: z.string().min(1).optional(),
   AGENT_STEP_MS: z.coerce.number().int().nonnegative().default(200),
+  AGENT_CODE_SERVER: z.string().min(1).optional(),
   AGENT_LIFELINE: z.literal('stdin').optional(),
 });
 const env = environment.parse(process.env);
@@ -27,6 +28,7 @@ const agent = await startAgent({
   root: env.AGENT_ROOT,
   token: env.AGENT_TOKEN,
   stepMs: env.AGENT_STEP_MS,
+  codeServer: env.AGENT_CODE_SERVER,
 });
 console.log(`the agent listens on ${agent.url}`);
 

@@ -85,6 +85,7 @@ export async function startAgent(options: AgentServerOptions): Promise<AgentServ
       server.close();
       server.closeAllConnections();
       await agent.stop().catch(() => undefined);
+      await agent.end();
     },
   };
 }
@@ -122,6 +123,16 @@ async function perform(
     case 'POST /restart':
       await agent.stop();
       agent.start();
+      return accepted();
+    case 'POST /dev/codeserver/start':
+      agent.codeServer().start();
+      return accepted();
+    case 'POST /dev/codeserver/stop':
+      await agent.codeServer().stop();
+      return accepted();
+    case 'POST /dev/codeserver/restart':
+      await agent.codeServer().stop();
+      agent.codeServer().start();
       return accepted();
     case 'POST /console/command': {
       const body = command.safeParse(await readJson(request));

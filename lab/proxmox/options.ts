@@ -42,6 +42,8 @@ export interface ProxmoxOptions {
   readonly agentToken?: string;
   /** Written into the root of every new container, where its agent looks for them. */
   readonly agentFaults?: AgentFaults;
+  /** Dev containers run a real code-server, if `npm run lab:ide` has installed it. */
+  readonly codeServer?: boolean;
   /** The original locks the source while it clones, so that a second clone of it is refused. */
   readonly cloneLocksSource?: boolean;
   log?(line: string): void;

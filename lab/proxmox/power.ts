@@ -23,6 +23,7 @@ interface Dependencies {
   readonly block: AddressBlock;
   readonly delays: Delays;
   readonly agentToken: string | undefined;
+  readonly hasCodeServer: boolean;
   readonly log: (line: string) => void;
 }
 
@@ -38,6 +39,7 @@ export function createPower(dependencies: Dependencies): Power {
       rootfs: container.rootfs,
       token: dependencies.agentToken,
       stepMs: delays.installStepMs,
+      hasCodeServer: dependencies.hasCodeServer,
       compileCache: join(dataDir, 'compile-cache'),
     });
     container.processes = processes;

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -19,9 +19,16 @@ interface AgentEnvironment {
   readonly token: string | undefined;
   readonly stepMs: number;
   readonly compileCache: string;
+  /** Of dev containers: a real one, if it is installed. */
+  readonly hasCodeServer: boolean;
 }
 
 const AGENT = fileURLToPath(new URL('../agent/main.ts', import.meta.url));
+/** Installed by `npm run lab:ide`, apart from everything else: it is large. */
+export const CODE_SERVER = join(
+  ...[fileURLToPath(new URL('../ide/', import.meta.url)), 'node_modules', 'code-server'],
+  ...['out', 'node', 'entry.js'],
+);
 const MARKER = 'LAB_CONTAINER_ROOT';
 const KILL_POLL_MS = 5;
 
@@ -43,6 +50,7 @@ export function spawnContainer(agent: AgentEnvironment): ContainerProcesses {
       AGENT_ROOT: agent.rootfs,
       AGENT_STEP_MS: String(agent.stepMs),
       AGENT_LIFELINE: 'stdin',
+      ...(agent.hasCodeServer && existsSync(CODE_SERVER) && { AGENT_CODE_SERVER: CODE_SERVER }),
       ...(agent.token ? { AGENT_TOKEN: agent.token } : {}),
     },
   });

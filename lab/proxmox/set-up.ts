@@ -54,7 +54,10 @@ export function createCluster(
     nodes: options.nodes ?? ['pve1', 'pve2'],
     offline: new Set(),
     containers,
-    power: createPower({ dataDir, containers, block, delays, agentToken, log }),
+    power: createPower({
+      ...{ dataDir, containers, block, delays, agentToken, log },
+      hasCodeServer: options.codeServer ?? false,
+    }),
     tasks: createTasks(dataDir, abort.signal),
     locks: createConfigLocks(delays.lockWaitMs),
     block,

@@ -5,8 +5,10 @@ import { createAccountSide } from '../../src/app/accounts.ts';
 import { createEndpoints } from '../../src/app/api.ts';
 import { createBilling } from '../../src/app/billing.ts';
 import { createConsoleSide } from '../../src/app/console.ts';
+import { createIdeSide } from '../../src/app/ide.ts';
 import { createAgentBackups } from '../../src/clients/agent/backups.ts';
 import { createAgentClient } from '../../src/clients/agent/client.ts';
+import { createAgentCodeServer } from '../../src/clients/agent/codeserver.ts';
 import { createAgentConsole } from '../../src/clients/agent/console.ts';
 import { createAgentFiles } from '../../src/clients/agent/files.ts';
 import { createProxmoxClient } from '../../src/clients/proxmox/client.ts';
@@ -46,6 +48,7 @@ export async function listEndpoints(): Promise<readonly AnyEndpoint[]> {
   await using proxmox = createProxmoxClient(config.proxmox);
   await using agents = createAgentClient(config.agent);
   await using backups = createAgentBackups({ ...config.agent, orderTimeoutMs: 1 });
+  await using codeServer = createAgentCodeServer(config.agent);
   await using files = createAgentFiles({ ...config.agent, ...config.files });
   await using consoles = createAgentConsole({ ...config.agent, randomId: () => '' });
   if (!config.billing) throw new Error('billing is documented, too');
@@ -58,10 +61,7 @@ export async function listEndpoints(): Promise<readonly AnyEndpoint[]> {
     database,
     redis,
     proxmox,
-    agents,
-    files,
-    consoles,
-    backups,
+    ...{ agents, codeServer, files, consoles, backups },
     edge: {
       internalDns: undefined,
       publicDns: undefined,
@@ -104,5 +104,6 @@ export async function listEndpoints(): Promise<readonly AnyEndpoint[]> {
     find: async () => null,
   };
   const console = createConsoleSide(parts, view);
-  return createEndpoints(parts, view, { accounts, billing, console });
+  const ide = createIdeSide(parts, view, accounts.tokens);
+  return createEndpoints(parts, view, { accounts, billing, console, ide });
 }

@@ -8,7 +8,7 @@ import { createPasswordChanges, type QueueMail } from '../http/auth/password-cha
 import { createPasswords } from '../http/auth/passwords.ts';
 import type { Authenticate } from '../http/auth/principal.ts';
 import { createSignIn } from '../http/auth/sign-in.ts';
-import { createTokens } from '../http/auth/tokens.ts';
+import { createTokens, type Tokens } from '../http/auth/tokens.ts';
 import type { AnyEndpoint } from '../http/endpoint.ts';
 import { accountEndpoints } from '../http/routes/account.ts';
 import { apiTokenEndpoints } from '../http/routes/api-tokens.ts';
@@ -38,6 +38,7 @@ export interface AccountSide {
   readonly authenticate: Authenticate;
   readonly endpoints: readonly AnyEndpoint[];
   readonly limits: Limits;
+  readonly tokens: Tokens;
 }
 
 /** Also for whoever sends mails: a link is made when it is sent. */
@@ -85,7 +86,7 @@ export function createAccountSide(parts: AccountParts, ports: AccountPorts): Acc
   const changes = createPasswordChanges({ ...common, ...mailing });
   return {
     authenticate: authentication.authenticate,
-    limits,
+    ...{ limits, tokens },
     endpoints: [
       ...authEndpoints({ ...common, signIn: createSignIn({ ...common, refreshTtlS }), billingOf }),
       ...passwordEndpoints(changes),

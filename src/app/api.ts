@@ -4,7 +4,6 @@ import type { Server } from 'node:http';
 
 import type { Express } from 'express';
 
-import { createAskOperation } from '../http/ask-operation.ts';
 import { createInstanceCreation } from '../http/create-instance.ts';
 import { createContainerDeletion, type SightedContainer } from '../http/delete-container.ts';
 import { createEdgePlanning } from '../http/edge-plan.ts';
@@ -34,12 +33,14 @@ import { createInstanceStore } from '../storage/instance-store.ts';
 import { createInstances } from '../storage/instances.ts';
 import { createOperations } from '../storage/operations.ts';
 import { type AccountSide, createAccountSide } from './accounts.ts';
+import { createAsk } from './ask.ts';
 import { createBackupEndpoints } from './backups.ts';
 import { type Billing, createBilling } from './billing.ts';
 import { type ConsoleSide, createConsoleSide } from './console.ts';
 import { createEdgeEndpoints } from './edge-endpoints.ts';
 import { createFileEndpoints } from './files.ts';
 import type { Foundation } from './foundation.ts';
+import { createIdeSide, type IdeSide } from './ide.ts';
 import { createInsightEndpoints } from './insight.ts';
 import { createMailEndpoints } from './mail-endpoints.ts';
 import { measureFleet } from './metrics.ts';
@@ -63,8 +64,11 @@ export async function createApi(foundation: Foundation, view: View): Promise<Api
     billingOf: billing.summaryOf,
     rolesSoon: () => foundation.relay.sweepSoon('entitlements'),
   });
+  const { ide, ...ideSide } = createIdeSide(foundation, view, accounts.tokens);
   const console = createConsoleSide(foundation, view);
   const takers: readonly UpgradeTaker[] = [
+    // First of all: at the name of an IDE nothing else is there, whatever the path.
+    ide,
     console.createTaker(accounts.authenticate),
     createInspectUpgrade({
       watching: createWatching({ fleet: view.fleet, tail: view.tail, machine: instanceMachine }),
@@ -76,7 +80,8 @@ export async function createApi(foundation: Foundation, view: View): Promise<Api
     }),
   ];
   const app = createHttpApp({
-    endpoints: createEndpoints(foundation, view, { accounts, billing, console }),
+    endpoints: createEndpoints(foundation, view, { accounts, billing, console, ide: ideSide }),
+    ide,
     authenticate: accounts.authenticate,
     ...config.http,
     problems,
@@ -91,6 +96,7 @@ interface Sides {
   readonly accounts: Pick<AccountSide, 'endpoints' | 'limits'>;
   readonly billing: Pick<Billing, 'allowanceOf' | 'endpoints'>;
   readonly console: Pick<ConsoleSide, 'endpoints'>;
+  readonly ide: Pick<IdeSide, 'endpoints'>;
 }
 
 type EndpointParts = Pick<
@@ -126,7 +132,7 @@ const UNSEEN_MIN_MS = 30_000;
 export function createEndpoints(
   foundation: EndpointParts,
   view: View,
-  { accounts, billing, console }: Sides,
+  { accounts, billing, console, ide }: Sides,
 ): readonly AnyEndpoint[] {
   const { config, database, redis, proxmox, actors, feed, relay, debts, vmids } = foundation;
   const { now, randomId, closing } = foundation;
@@ -171,8 +177,7 @@ export function createEndpoints(
   });
   const operations = createOperations(database.prisma);
   const awaitOperation = createAwaitOperation({ operations, waiting });
-  const answers = createInstanceStore(database.pool);
-  const ask = createAskOperation({ actors, answers, operations, randomId, now });
+  const ask = createAsk(foundation);
   const power = createHostPower(ask);
   return [
     ...healthEndpoints({
@@ -190,6 +195,7 @@ export function createEndpoints(
     ...console.endpoints,
     ...createFileEndpoints(foundation, find),
     ...createBackupEndpoints(foundation, { find, ask, awaitOperation }),
+    ...ide.endpoints,
     ...containerEndpoints({ remove, instances, waiting }),
     ...billing.endpoints(waiting),
     ...createEdgeEndpoints(foundation, view, { ask, awaitOperation, planEdge }),

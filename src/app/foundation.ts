@@ -9,6 +9,7 @@ import type { ActorStore } from '../actors/store.ts';
 import { type ActorSystem, createActorSystem } from '../actors/system.ts';
 import { type AgentBackups, createAgentBackups } from '../clients/agent/backups.ts';
 import { type AgentClient, createAgentClient } from '../clients/agent/client.ts';
+import { type AgentCodeServer, createAgentCodeServer } from '../clients/agent/codeserver.ts';
 import { type AgentConsole, createAgentConsole } from '../clients/agent/console.ts';
 import { type AgentFiles, createAgentFiles } from '../clients/agent/files.ts';
 import { createProxmoxClient, type ProxmoxClient } from '../clients/proxmox/client.ts';
@@ -54,6 +55,7 @@ export interface Foundation {
   readonly files: AgentFiles;
   readonly consoles: AgentConsole;
   readonly backups: AgentBackups;
+  readonly codeServer: AgentCodeServer;
   readonly edge: EdgeClients;
   /** undefined: nothing is billed, and nobody is limited. */
   readonly stripe: StripeClient | undefined;
@@ -177,6 +179,7 @@ async function openClients(
   return {
     proxmox: opened.use(createProxmoxClient({ ...target, ca })),
     agents: opened.use(createAgentClient({ port, token, timeoutMs })),
+    codeServer: opened.use(createAgentCodeServer({ port, token, timeoutMs })),
     files: opened.use(createAgentFiles({ port, token, timeoutMs, idleMs: config.files.idleMs })),
     consoles: opened.use(createAgentConsole({ port, token, timeoutMs, randomId })),
     backups: opened.use(createAgentBackups({ port, token, timeoutMs, orderTimeoutMs: BACKUP_MS })),

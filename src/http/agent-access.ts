@@ -6,11 +6,27 @@ import type { FleetEntry } from '../view/fleet.ts';
 import { refuseGame } from './refusal.ts';
 
 /** @throws ConflictError with the reason, when there is no agent that could be asked */
-export function addressOf({ vmid, state }: FleetEntry): string {
-  const { ctype, ip } = state.context;
-  if (ctype !== 'game') {
-    throw refuseGame('not_a_game', `container ${vmid} is no game server`);
+export function addressOf(entry: FleetEntry): string {
+  if (entry.state.context.ctype !== 'game') {
+    throw refuseGame('not_a_game', `container ${entry.vmid} is no game server`);
   }
+  return addressWhenOn(entry, 'its game');
+}
+
+/** The same of a dev container. @throws ConflictError */
+export function devAddressOf(entry: FleetEntry): string {
+  requireDev(entry);
+  return addressWhenOn(entry, 'its IDE');
+}
+
+/** @throws ConflictError */
+export function requireDev({ vmid, state }: FleetEntry): void {
+  if (state.context.ctype === 'dev') return;
+  throw refuseGame('not_a_dev_container', `container ${vmid} is a game server and has no IDE`);
+}
+
+function addressWhenOn({ state }: FleetEntry, what: string): string {
+  const { ip } = state.context;
   const { hostStatus } = describeStatus(state);
   if (hostStatus === 'running' && ip !== null) return ip;
   if (hostStatus === 'running') {
@@ -27,7 +43,7 @@ export function addressOf({ vmid, state }: FleetEntry): string {
       : refuseGame('host_unknown', 'Proxmox does not say whether the container is on');
   }
   throw new ConflictError(
-    `the container is ${hostStatus}: its game can only be reached when it is on`,
+    `the container is ${hostStatus}: ${what} can only be reached when it is on`,
     {
       code: 'host_not_running',
       details: { reason: 'host_not_running', hostStatus },

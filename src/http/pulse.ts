@@ -15,7 +15,7 @@ export interface PulseOptions {
   readonly clients: ReadonlySet<Staying>;
   readonly limits: { readonly heartbeatMs: number; readonly recheckMs: number };
   readonly findRoles: (credentialIds: readonly string[], at: Date) => Promise<Roles>;
-  /** Shows everybody that the stream is alive. */
+  /** Done every `heartbeatMs`: shows everybody that the stream is alive. */
   readonly beat: () => void;
   readonly now: () => number;
 }

@@ -25,9 +25,10 @@ export const PROBLEM_OF: Readonly<Record<Exclude<RefusalCode, 'no_change'>, Erro
   host_busy: 'refused',
 };
 
-/** What we refuse without asking the machine, by the game that is to be reached. */
+/** What we refuse without asking the machine, by what is to be reached in the container. */
 export const GAME_REASONS = [
   'not_a_game',
+  'not_a_dev_container',
   'address_unknown',
   'host_unknown',
   'container_absent',

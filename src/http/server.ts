@@ -8,6 +8,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import type { Authenticate } from './auth/principal.ts';
 import { createDocsRouter } from './docs.ts';
 import { type AnyEndpoint, createRouter } from './endpoint.ts';
+import type { Ide } from './ide/ide.ts';
 import { describeApi } from './openapi.ts';
 import { createProblemHandler } from './problem.ts';
 import { awaitReaders, endUnread } from './request-stream.ts';
@@ -24,6 +25,8 @@ const EXPOSED = [
   'Retry-After',
   'X-Request-Id',
 ].join(', ');
+/** What their requests are counted as: the paths are the containers'. */
+const IDE_ROUTE = '/__ide';
 export const API_VERSION = '0.1.0';
 
 export interface HttpOptions extends FrameOptions {
@@ -34,6 +37,8 @@ export interface HttpOptions extends FrameOptions {
   readonly trustedProxies?: string | undefined;
   /** docs/problems.md */
   readonly problems: string;
+  /** What is answered before the API looks at it, whatever its path. */
+  readonly ide?: Pick<Ide, 'claims' | 'answer'>;
 }
 
 export interface FrameOptions {
@@ -52,8 +57,15 @@ export interface AnsweredRequest {
 }
 
 export function createHttpApp(options: HttpOptions): express.Express {
-  const { endpoints, authenticate, corsOrigins, problems, trustedProxies } = options;
-  const app = createFrame(options, answerOrigins(corsOrigins), [
+  const { endpoints, authenticate, corsOrigins, problems, trustedProxies, ide } = options;
+  const answerOrigin = answerOrigins(corsOrigins);
+  const answerFirst: typeof answerOrigin = (request, response) => {
+    if (!ide?.claims(request)) return answerOrigin(request, response);
+    request.route = { path: IDE_ROUTE };
+    ide.answer(request, response);
+    return true;
+  };
+  const app = createFrame(options, answerFirst, [
     ...createRouter(endpoints, authenticate),
     createDocsRouter(describeApi(endpoints, API_VERSION), problems),
   ]);
@@ -67,7 +79,7 @@ export const createMetricsApp = (options: FrameOptions): express.Express =>
 
 function createFrame(
   { logger, onRequest, metrics }: FrameOptions,
-  answerOrigin: (request: Request, response: Response) => boolean,
+  answerFirst: (request: Request, response: Response) => boolean,
   handlers: readonly RequestHandler[],
 ): express.Express {
   const app = express();
@@ -78,7 +90,7 @@ function createFrame(
   // One step, not two: what Express does for each costs more than these do.
   const begin: RequestHandler = (request, response, next) => {
     identify(request, response);
-    if (!answerOrigin(request, response)) next();
+    if (!answerFirst(request, response)) next();
   };
   app.use(begin, ...handlers, ...(metrics ? [metrics] : []));
   app.use((request) => {

@@ -55,7 +55,7 @@ export function pathOf({ url = '/' }: IncomingMessage): string {
 }
 
 /** Answers in HTTP, as nothing else has been agreed upon, and ends the connection. */
-function refuseUpgrade(socket: Duplex, status: number, problem: string): void {
+export function refuseUpgrade(socket: Duplex, status: number, problem: string): void {
   if (socket.destroyed || !socket.writable) return;
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,

@@ -187,7 +187,7 @@ describe('on another node', () => {
   const other = createAuthentication({
     tokens: createTokens({
       ...{ secret: app.environment['JWT_SECRET'] ?? '', oldSecrets: [], issuer: 'zpack', now },
-      ...{ accessTtlS: 900, refreshTtlS: 9_000, ideTtlS: 300 },
+      ...{ accessTtlS: 900, refreshTtlS: 9_000, ideTtlS: 300, ideCookieTtlS: 300 },
     }),
     sessions: createSessions(app.database),
     apiTokens: createApiTokens(app.database),

@@ -62,7 +62,7 @@ async function startApi(derivations: Passwords) {
   const [prisma, newId] = [database.prisma, () => crypto.randomUUID()];
   const tokens = createTokens({
     ...{ secret: 'x'.repeat(32), oldSecrets: [], issuer: 'test', now },
-    ...{ accessTtlS: 60, refreshTtlS: 60, ideTtlS: 60 },
+    ...{ accessTtlS: 60, refreshTtlS: 60, ideTtlS: 60, ideCookieTtlS: 60 },
   });
   const many = 1_000_000;
   const limits = createLimits({

@@ -107,7 +107,9 @@ async function strangers(
   const leaving = createClient(world.app.url, ended.accessToken);
   const { status } = await leaving.call('POST', '/api/auth/logout');
   if (status !== 200) throw new Error(`the session did not end: ${status}`);
-  const ide = await world.tokens.issueIde({ userId: owner, vmid: 20_001 });
+  const ofIde = { userId: owner, vmid: 20_001, instanceId: '20001-matrix', sid: session.id };
+  const ide = await world.tokens.issueIde({ ...ofIde, role: 'user', jti: 'once' });
+  const cookie = await world.tokens.issueIdeCookie({ ...ofIde, role: 'user' });
   const { accessToken } = session;
   const forged = await forge(accessToken, world.secret);
   return [
@@ -117,6 +119,7 @@ async function strangers(
     nobody('a right token of another scheme', { authorization: `Basic ${accessToken}` }),
     nobody('a refresh token', bearer(session.refreshToken)),
     nobody('an IDE token', bearer(ide.token)),
+    nobody('the cookie of an IDE', bearer(cookie.token)),
     nobody('a sign-in that has ended', bearer(ended.accessToken)),
     nobody('an API token of nobody', bearer(`zpk_${'x'.repeat(43)}`)),
     nobody('an API token that has expired', bearer(expired.token)),

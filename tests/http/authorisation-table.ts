@@ -47,6 +47,7 @@ const stopped = { access: 'own', target: 'stopped' } as const;
 const read = { ...running, done: '200' } as const;
 /** Nothing is running that could be asked: the container is the caller's, and off. */
 const game = { ...stopped, done: '409 host_not_running' } as const;
+const dev = { ...stopped, done: '409 not_a_dev_container' } as const;
 /** The same of its files, which are its agent's. */
 const file = { ...game, query: '?path=a.txt&uploadId=upload-1' } as const;
 const open = { access: 'public', done: '200' } as const;
@@ -147,6 +148,11 @@ export const TABLE: Readonly<Record<string, Row>> = {
   restartGame: game,
   sendCommand: { ...game, body: () => ({ command: 'list' }) },
   createConsoleTicket: { ...stopped, done: '201' },
+  // Whoever may ask is told that a game has no IDE.
+  createIdeToken: dev,
+  startCodeServer: dev,
+  stopCodeServer: dev,
+  restartCodeServer: dev,
   deleteContainer: { ...stopped, done: '202' },
 
   listPlans: { access: 'signed_in', done: '200' },

@@ -65,7 +65,7 @@ export async function startAuthorisationWorld() {
   );
   const tokens = createTokens({
     ...{ secret: SECRET, oldSecrets: [], issuer: 'zpack', now: Date.now },
-    ...{ accessTtlS: 900, refreshTtlS: 9_000, ideTtlS: 300 },
+    ...{ accessTtlS: 900, refreshTtlS: 9_000, ideTtlS: 300, ideCookieTtlS: 3_600 },
   });
   await fill(app);
   const credentials = createCredentials(app, tokens);

@@ -16,7 +16,7 @@ const [bob, admin] = [await app.signIn(BOB), await app.signIn(ADMIN)];
 const tokensOf = (now: () => number) =>
   createTokens({
     ...{ secret: SECRET, oldSecrets: [], issuer: 'zpack', now },
-    ...{ accessTtlS: 60, refreshTtlS: 60, ideTtlS: 60 },
+    ...{ accessTtlS: 60, refreshTtlS: 60, ideTtlS: 60, ideCookieTtlS: 60 },
   });
 
 const SUSPENDED = { order: 1, suspendedAt: 1, reason: 'payment_due', wantsRunning: true } as const;
@@ -67,7 +67,16 @@ describe('who opens a console', () => {
     ],
     [
       'a token for another audience',
-      bearer(async () => (await tokensOf(Date.now).issueIde({ userId: ALICE, vmid: 5_001 })).token),
+      bearer(async () => {
+        const whose = {
+          userId: ALICE,
+          sid,
+          role: 'user',
+          vmid: 5_001,
+          instanceId: '5001-a',
+        } as const;
+        return (await tokensOf(Date.now).issueIde({ ...whose, jti: 'once' })).token;
+      }),
       NOBODY,
     ],
     ['somebody else', bearer(() => bob.token), '404 not_found'],

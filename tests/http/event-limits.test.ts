@@ -57,7 +57,7 @@ async function setUp(limits: Partial<EventLimits>) {
   });
   const tokens = createTokens({
     ...{ secret: 'x'.repeat(32), oldSecrets: [], issuer: 'test', now },
-    ...{ accessTtlS: 60, refreshTtlS: 60, ideTtlS: 60 },
+    ...{ accessTtlS: 60, refreshTtlS: 60, ideTtlS: 60, ideCookieTtlS: 60 },
   });
   const { authenticate } = createAuthentication({
     tokens,

@@ -206,7 +206,7 @@ test('a verified token is believed until its end and not a moment longer', async
   const clock = { ms: 1_000_000 };
   const tokens = createTokens({
     ...{ secret: 'x'.repeat(32), oldSecrets: [], issuer: 'test', now: () => clock.ms },
-    ...{ accessTtlS: 3, refreshTtlS: 3, ideTtlS: 3 },
+    ...{ accessTtlS: 3, refreshTtlS: 3, ideTtlS: 3, ideCookieTtlS: 3 },
   });
   const { authenticate } = createAuthentication({
     tokens,

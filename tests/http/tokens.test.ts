@@ -12,7 +12,7 @@ const NOW = 1_800_000_000_000;
 const setUp = (more: Partial<TokenOptions> = {}) =>
   createTokens({
     ...{ secret: SECRET, oldSecrets: [], issuer: 'zpack', now: () => NOW },
-    ...{ accessTtlS: 900, refreshTtlS: 9_000, ideTtlS: 300 },
+    ...{ accessTtlS: 900, refreshTtlS: 9_000, ideTtlS: 300, ideCookieTtlS: 3_600 },
     ...more,
   });
 const tokens = setUp();
@@ -22,24 +22,29 @@ const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('b
 const decode = (part = '') => JSON.parse(Buffer.from(part, 'base64url').toString()) as object;
 const [header, payload] = issued.token.split('.').slice(0, 2).map(decode);
 
+const ofIde = (text: string) => ({
+  ...{ vmid: 5_000 + text.length, instanceId: text, sid: text, role: 'user' as const },
+});
 const ISSUE = {
   access: (userId: string, text: string) => tokens.issueAccess({ userId, sid: text }),
   refresh: (userId: string, text: string) =>
     tokens.issueRefresh({ userId, sid: text, jti: `${text}-1` }),
-  ide: (userId: string, text: string) => tokens.issueIde({ userId, vmid: 5_000 + text.length }),
+  ide: (userId: string, text: string) => tokens.issueIde({ userId, ...ofIde(text), jti: text }),
+  ideCookie: (userId: string, text: string) => tokens.issueIdeCookie({ userId, ...ofIde(text) }),
 };
 const VERIFY = {
   access: tokens.verifyAccess,
   refresh: tokens.verifyRefresh,
   ide: tokens.verifyIde,
+  ideCookie: tokens.verifyIdeCookie,
 };
 type Kind = keyof typeof ISSUE;
-const kind = fc.constantFrom<Kind>('access', 'refresh', 'ide');
+const kind = fc.constantFrom<Kind>('access', 'refresh', 'ide', 'ideCookie');
 
 const refusal = { code: 'unauthenticated', message: 'a valid access token is required' };
 
 test('a token of each kind says whose it is and for what, until its end', async () => {
-  const ide = await tokens.issueIde({ userId: 'u-1', vmid: 5001 });
+  const ide = await tokens.issueIde({ userId: 'u-1', ...ofIde('x'), jti: 'j' });
 
   expect(await tokens.verifyAccess(issued.token)).toEqual({
     ...{ userId: 'u-1', sid: 's-1', expiresAt: NOW + 900_000 },
@@ -65,7 +70,7 @@ test('each kind has an audience of its own, so that what they say need not tell 
 
   const audiences = all.map(({ token }) => (decode(token.split('.')[1]) as { aud: string }).aud);
 
-  expect(new Set(audiences).size).toBe(3);
+  expect(new Set(audiences).size).toBe(4);
 });
 
 test('a token of which anything was changed is refused', async () => {
@@ -104,7 +109,8 @@ describe('a token is refused', () => {
     ['of no issuer', () => sign({ claims: { iss: undefined } })],
     ['for another audience', () => sign({ claims: { aud: 'zpack:other' } })],
     ['for refreshing', () => sign({ claims: { aud: 'zpack:refresh', jti: 'j' } })],
-    ['for an IDE', () => sign({ claims: { aud: 'zpack:ide', vmid: 5001 } })],
+    ['for an IDE', () => sign({ claims: { aud: 'zpack:ide', ...ofIde('x') } })],
+    ['of an IDE', () => sign({ claims: { aud: 'zpack:ide-cookie', ...ofIde('x') } })],
     ['that has expired', () => sign({ claims: { exp: NOW / 1000 } })],
     ['that never expires', () => sign({ claims: { exp: undefined } })],
     ['of nobody', () => sign({ claims: { sub: undefined } })],

@@ -17,6 +17,7 @@ const LONGEST = [
   'e2e/lab',
   'lab/services',
   'e2e/console-fanout',
+  'browser/ide-code-server',
   'machines/equality',
   'e2e/billing',
   'lab/agent-games',

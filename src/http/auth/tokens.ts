@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 
-import { errors, type JWTHeaderParameters, jwtVerify, SignJWT } from 'jose';
+import { decodeJwt, errors, type JWTHeaderParameters, jwtVerify, SignJWT } from 'jose';
 import { z } from 'zod';
 
 import { ControlPlaneError } from '../../errors.ts';
 
 const ALGORITHM = 'HS256';
 const KID_LENGTH = 12;
+const IDE_AUDIENCE = 'zpack:ide';
 
 export interface TokenOptions {
   readonly secret: string;
@@ -16,14 +17,24 @@ export interface TokenOptions {
   readonly accessTtlS: number;
   readonly refreshTtlS: number;
   readonly ideTtlS: number;
+  readonly ideCookieTtlS: number;
   readonly now: () => number;
 }
+
+/** One container, in its present life, for whoever had this role by this session or API token. */
+const ide = z.object({
+  vmid: z.number().int(),
+  instanceId: z.string(),
+  sid: z.string(),
+  role: z.enum(['user', 'admin']),
+});
 
 /** Each kind has an audience of its own, so none is taken for another. */
 const KINDS = {
   access: { audience: 'zpack:access', claims: z.object({ sid: z.string() }) },
   refresh: { audience: 'zpack:refresh', claims: z.object({ sid: z.string(), jti: z.string() }) },
-  ide: { audience: 'zpack:ide', claims: z.object({ vmid: z.number().int() }) },
+  ide: { audience: IDE_AUDIENCE, claims: ide.extend({ jti: z.string() }) },
+  ideCookie: { audience: 'zpack:ide-cookie', claims: ide },
 } as const;
 type Kind = keyof typeof KINDS;
 type Claims<K extends Kind> = z.output<(typeof KINDS)[K]['claims']>;
@@ -47,11 +58,23 @@ type Verify<K extends Kind> = (token: string) => Promise<Verified<K>>;
 export interface Tokens {
   readonly issueAccess: Issue<'access'>;
   readonly issueRefresh: Issue<'refresh'>;
-  /** Opens the IDE of one container. */
+  /** Opens the IDE of one container, once. */
   readonly issueIde: Issue<'ide'>;
+  /** Keeps it open. */
+  readonly issueIdeCookie: Issue<'ideCookie'>;
   readonly verifyAccess: Verify<'access'>;
   readonly verifyRefresh: Verify<'refresh'>;
   readonly verifyIde: Verify<'ide'>;
+  readonly verifyIdeCookie: Verify<'ideCookie'>;
+}
+
+/** Says so of itself: nothing has been verified. For whoever must not pass one on. */
+export function looksLikeIdeToken(text: string): boolean {
+  try {
+    return decodeJwt(text).aud === IDE_AUDIENCE;
+  } catch {
+    return false;
+  }
 }
 
 const always = z.object({ sub: z.string(), exp: z.number() });
@@ -61,7 +84,8 @@ const always = z.object({ sub: z.string(), exp: z.number() });
  * verifies. `kid` names the key, so that keys can be changed while tokens of the old one live.
  */
 export function createTokens(options: TokenOptions): Tokens {
-  const { secret, oldSecrets, issuer, accessTtlS, refreshTtlS, ideTtlS, now } = options;
+  const { secret, oldSecrets, issuer, now } = options;
+  const { accessTtlS, refreshTtlS, ideTtlS, ideCookieTtlS } = options;
   const keys = new Map<string, { readonly key: Uint8Array; readonly until: number }>();
   for (const old of [...oldSecrets, { secret, until: Number.POSITIVE_INFINITY }]) {
     keys.set(kidOf(old.secret), { key: keyOf(old.secret), until: old.until });
@@ -112,9 +136,11 @@ export function createTokens(options: TokenOptions): Tokens {
     issueAccess: issuing('access', accessTtlS),
     issueRefresh: issuing('refresh', refreshTtlS),
     issueIde: issuing('ide', ideTtlS),
+    issueIdeCookie: issuing('ideCookie', ideCookieTtlS),
     verifyAccess: verifying('access'),
     verifyRefresh: verifying('refresh'),
     verifyIde: verifying('ide'),
+    verifyIdeCookie: verifying('ideCookie'),
   };
 }
 
