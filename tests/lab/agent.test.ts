@@ -97,15 +97,6 @@ describe('the console', () => {
 
     expect(console.lines[0]).toBe('[agent] download_artifact');
   });
-
-  test.each([['POST', '/dev/codeserver/start']])(
-    '%s %s is for another day',
-    async (method, path) => {
-      await using t = await setUp();
-
-      expect((await t.agent.send(method, path)).status).toBe(404);
-    },
-  );
 });
 
 describe('a token', () => {
