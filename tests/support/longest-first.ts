@@ -18,7 +18,6 @@ const LONGEST = [
   'lab/services',
   'e2e/console-fanout',
   'browser/ide-code-server',
-  'machines/equality',
   'e2e/billing',
   'lab/agent-games',
   'lab/agent-backups',
