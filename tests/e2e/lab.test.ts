@@ -69,11 +69,11 @@ test('the lines that the lab prints do what they say, and nothing of it outlives
   const lines = first
     .printed()
     .split('\n')
-    .filter((line) => /^ {2}(TOKEN|VMID|curl)/.test(line));
+    .filter((line) => /^ {2}(TOKEN|VMID|DEV|curl)/.test(line));
 
-  const { stdout } = await run('bash', ['-c', lines.join('\necho\n')]);
-  const leaveOne = await run('bash', ['-c', [...lines.slice(0, 2), 'echo $VMID'].join('\n')]);
-  const vmid = leaveOne.stdout.trim();
+  const { stdout } = await run('bash', ['-c', [...lines, 'echo $DEV'].join('\necho\n')]);
+  // The container with the IDE is left.
+  const vmid = stdout.trim().split('\n').at(-1) ?? '';
   const running = processesOf(dataDir).length;
   await end(first.process, 'SIGINT');
   const afterInterrupt = processesOf(dataDir);
@@ -88,7 +88,8 @@ test('the lines that the lab prints do what they say, and nothing of it outlives
   ]);
   await end(second.process, 'SIGKILL');
 
-  expect(lines).toHaveLength(4);
+  expect(lines).toHaveLength(6);
+  expect(stdout).toMatch(/http:\S+\/__ide\/\d+\/\?token=/);
   expect(stdout).toContain('"status":"running"');
   expect(stdout).toContain('"readySource":"minecraft_ping"');
   expect(stdout).toContain('"result":"deleted"');
