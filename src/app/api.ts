@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-
 import type { Server } from 'node:http';
+import { fileURLToPath } from 'node:url';
 
 import type { Express } from 'express';
 
@@ -15,6 +15,7 @@ import { createHostPower } from '../http/host-power.ts';
 import { createInspectUpgrade } from '../http/inspect/upgrade.ts';
 import { createWatching } from '../http/inspect/watch.ts';
 import { createMetricsRouter } from '../http/metrics.ts';
+import { catalogueEndpoints } from '../http/routes/catalogue.ts';
 import { containerEndpoints } from '../http/routes/containers.ts';
 import { eventEndpoints } from '../http/routes/events.ts';
 import { gameEndpoints } from '../http/routes/game.ts';
@@ -27,6 +28,7 @@ import { createHttpApp } from '../http/server.ts';
 import { createServerTexts, type ServerTexts } from '../http/server-texts.ts';
 import { attachUpgrades, type UpgradeTaker } from '../http/upgrades.ts';
 import { createWaiting } from '../http/wait.ts';
+import { readWebPage } from '../http/web/page.ts';
 import { instanceMachine } from '../machines/instance/machine.ts';
 import { readMarker } from '../machines/instance/marker.ts';
 import { createFindRoles } from '../storage/credentials.ts';
@@ -53,6 +55,8 @@ export interface Api {
 export async function createApi(foundation: Foundation, view: View): Promise<Api> {
   const problems = await readFile(new URL('../../docs/problems.md', import.meta.url), 'utf8');
   const { config, logger, metrics } = foundation;
+  const page = await readWebPage(fileURLToPath(new URL('../../web/dist', import.meta.url)));
+  if (!page) logger.warn('the console page has not been built: run "npm run build:web"');
   measureFleet(view.fleet, metrics);
   const billing = createBilling(foundation);
   const accounts = createAccountSide(foundation, {
@@ -74,6 +78,7 @@ export async function createApi(foundation: Foundation, view: View): Promise<Api
     authenticate: accounts.authenticate,
     ...config.http,
     problems,
+    page,
     logger,
     onRequest: metrics.observeRequest,
     metrics: createMetricsRouter(metrics, config.metrics.token),
@@ -172,6 +177,7 @@ export function createEndpoints(
       redis: () => redis.ping(),
     }),
     ...accounts.endpoints,
+    ...catalogueEndpoints(),
     ...instanceEndpoints({ instances, fleet, texts, create, waiting }),
     // Before those of one server: `events` is not a VMID.
     ...eventEndpoints({ ...composeEvents(foundation, view, texts), instances }),

@@ -34,6 +34,8 @@ export interface HttpOptions extends FrameOptions {
   readonly trustedProxies?: string | undefined;
   /** docs/problems.md */
   readonly problems: string;
+  /** The console page, if it has been built. */
+  readonly page?: RequestHandler | null;
 }
 
 export interface FrameOptions {
@@ -52,10 +54,11 @@ export interface AnsweredRequest {
 }
 
 export function createHttpApp(options: HttpOptions): express.Express {
-  const { endpoints, authenticate, corsOrigins, problems, trustedProxies } = options;
+  const { endpoints, authenticate, corsOrigins, problems, page, trustedProxies } = options;
   const app = createFrame(options, answerOrigins(corsOrigins), [
     ...createRouter(endpoints, authenticate),
     createDocsRouter(describeApi(endpoints, API_VERSION), problems),
+    ...(page ? [page] : []),
   ]);
   if (trustedProxies !== undefined) app.set('trust proxy', trustedProxies);
   return app;

@@ -105,6 +105,7 @@ export const TABLE: Readonly<Record<string, Row>> = {
   changeRole: { ...admin, target: 'account', body: () => ({ role: 'user' }) },
   listAuditEntries: admin,
 
+  getCatalogue: { access: 'signed_in', done: '200' },
   createInstance: {
     ...{ access: 'signed_in', done: '202', suspended: '402 account_suspended' },
     body: () => ({ ctype: 'game', game: 'terraria', version: '1.4.4', memoryMiB: 512 }),
