@@ -25,7 +25,9 @@ export async function buildWeb(): Promise<boolean> {
   const wanted = await fingerprint();
   if ((await readFile(STAMP, 'utf8').catch(() => '')) === wanted) return false;
   const args = [`${ROOT}node_modules/vite/bin/vite.js`, 'build', 'web', '--logLevel', 'warn'];
-  const build = spawn(process.execPath, args, { cwd: ROOT, stdio: 'inherit' });
+  // Whoever tests is served what everybody is served.
+  const env = { ...process.env, NODE_ENV: 'production' };
+  const build = spawn(process.execPath, args, { cwd: ROOT, env, stdio: 'inherit' });
   const [code] = await once(build, 'exit');
   if (code !== 0) throw new Error(`the console page was not built: vite ended with ${code}`);
   await writeFile(STAMP, wanted);

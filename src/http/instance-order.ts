@@ -2,8 +2,9 @@ import { z } from 'zod';
 
 import type { InstanceInput } from '../machines/instance/types.ts';
 
-const SLUG = /^[a-z0-9][a-z0-9-]{0,30}$/;
-const VERSION = /^[0-9A-Za-z][0-9A-Za-z._-]{0,31}$/;
+// A form reads them as well, by the flag `v`, which wants no dash in a class.
+const SLUG = /^[a-z0-9](?:[a-z0-9]|-){0,30}$/;
+const VERSION = /^[0-9A-Za-z](?:[\w.]|-){0,31}$/;
 
 /**
  * What can be ordered. Games and variants beside these are tried as they are: whether they exist, the

@@ -97,17 +97,14 @@ export function Actions({
 
 function Refusals({ refused }: { readonly refused: readonly ExplainedAction[] }) {
   return (
-    <details>
-      <summary>Why {refused.length === 1 ? 'one button is' : 'some buttons are'} off</summary>
-      <ul className="reasons">
-        {refused.map(({ action, refusal }) => (
-          <li key={action} id={`why-${action}`}>
-            <strong>{ASKS[action]?.[0] ?? action}</strong>: {refusal?.message ?? 'not now'}
-            {refusal && <span className="quiet"> – {refusal.lift}</span>}
-          </li>
-        ))}
-      </ul>
-    </details>
+    <ul className="reasons">
+      {refused.map(({ action, refusal }) => (
+        <li key={action} id={`why-${action}`}>
+          {ASKS[action]?.[0] ?? action}: {refusal?.message ?? 'not now'}
+          {refusal && ` (${refusal.lift})`}
+        </li>
+      ))}
+    </ul>
   );
 }
 

@@ -25,7 +25,7 @@ export function ConnectionPath({
             <span className="hop-name">
               {HOPS[hop] ?? hop} <Badge word={state} />
             </span>
-            <span>{evidence}</span>
+            <span>{evidence.replaceAll('_', ' ')}</span>
             <Age at={observedAt} before="seen " />
           </li>
         ))}

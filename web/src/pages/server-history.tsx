@@ -10,15 +10,8 @@ import { useSubmission } from '../state/submission.ts';
 
 type Page = Endpoints['GET /api/servers/{id}/history']['reply'];
 
-const nameOf = (state: unknown): string =>
-  typeof state === 'object' && state !== null
-    ? Object.entries(state)
-        .map(([name, inner]) => `${name} (${nameOf(inner)})`)
-        .join(', ')
-    : String(state);
-
 const movesOf = ({ moved, regions }: JournalEntry): string =>
-  moved.map((region) => `${region}: ${nameOf(regions[region])}`).join('; ');
+  moved.map((region) => `${region}: ${regions[region]}`).join('; ');
 
 /** Everything that happened, the latest first. `latest` is read again by itself. */
 export function HistoryTab({ id, latest }: { readonly id: number; readonly latest: Page }) {

@@ -1,3 +1,5 @@
+import { useState } from 'react';
+
 import type { JournalEntry, ServerStatus } from '../api/schema.ts';
 import { Age, Due } from '../parts/badge.tsx';
 import { spoken } from '../state/clock.ts';
@@ -12,12 +14,14 @@ export function Progress({
   readonly entries: readonly JournalEntry[];
 }) {
   const { kind, state, error } = status.operation;
-  if (kind === 'delete') return <Deletion status={status} />;
   const steps = [...provisioningSteps(status, entries), ...reachingSteps(status)];
   const isOver = steps.every((step) => step.state === 'done');
+  // Whoever has watched it come sees it through: it does not close before their eyes.
+  const [isOpen] = useState(!isOver);
+  if (kind === 'delete') return <Deletion status={status} />;
   return (
     <section>
-      <details open={!isOver || undefined}>
+      <details open={isOpen}>
         <summary>
           <h2>{isOver ? 'How it was made' : 'How far it has come'}</h2>
         </summary>

@@ -21,15 +21,15 @@ const STEPS = [
   ['readying', 'ready', 'Software becomes ready'],
 ] as const;
 
-const wordOf = (state: unknown): string =>
-  typeof state === 'object' && state !== null ? (Object.keys(state)[0] ?? '') : String(state);
+/** The step of a state such as `cloning.performing`. */
+const stepOf = (state = ''): string => state.split('.')[0] ?? '';
 
 /** When each state of provisioning was entered last, since it was begun (again). */
 function entriesOf(entries: readonly JournalEntry[]): ReadonlyMap<string, string> {
   const entered = new Map<string, string>();
   let before = '';
   for (const { at, regions } of entries.toReversed()) {
-    const state = wordOf(regions['provisioning']);
+    const state = stepOf(regions['provisioning']);
     if (state === before) continue;
     // A step that is entered again is begun again, and so is whatever follows it.
     const again = STEPS.findIndex(([name]) => name === state);
@@ -46,7 +46,7 @@ export function provisioningSteps(
   entries: readonly JournalEntry[],
 ): readonly Step[] {
   const entered = entriesOf(entries);
-  const present = wordOf(entries[0]?.regions['provisioning']);
+  const present = stepOf(entries[0]?.regions['provisioning']);
   const failedAt =
     present === 'failed' ? STEPS.findIndex(([, step]) => step === operation.error?.step) : -1;
   const presentAt = present === 'ready' ? STEPS.length : STEPS.findIndex(([n]) => n === present);

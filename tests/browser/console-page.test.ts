@@ -1,0 +1,152 @@
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+import { buildWeb } from '../../scripts/build-web.ts';
+import { type ReachableApp, startReachableApp } from '../e2e/edge-world.ts';
+import { PASSWORD } from '../support/accounts.ts';
+import { findBarriers, openBrowser, openPage, photograph } from './console-page-browser.ts';
+
+const COMING_MS = 60_000;
+
+let world: ReachableApp;
+let browser: Awaited<ReturnType<typeof openBrowser>>;
+
+beforeAll(async () => {
+  await buildWeb();
+  [world, browser] = await Promise.all([startReachableApp(), openBrowser()]);
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await world?.[Symbol.asyncDispose]();
+});
+
+/** A picture, and whatever of it keeps somebody out. */
+function createLooks(page: Page) {
+  const barriers: string[] = [];
+  return {
+    barriers,
+    async look(name: string): Promise<void> {
+      await photograph(page, name);
+      barriers.push(...(await findBarriers(page)).map((one) => `${name}: ${one}`));
+    },
+  };
+}
+
+const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
+
+interface Light {
+  readonly step: string;
+  readonly state: string;
+}
+
+const lightsOf = (page: Page): Promise<readonly Light[]> =>
+  page.locator('.step').evaluateAll((steps) =>
+    steps.map((one) => ({
+      step: one.getAttribute('data-step') ?? '',
+      state: one.getAttribute('data-state') ?? '',
+    })),
+  );
+
+const PROVISIONING = ['cloning', 'configuring', 'booting', 'addressing', 'installing', 'readying'];
+const REACHING = ['EdgePublished', 'ProxyRegistered', 'joinable'];
+
+test('a Minecraft server is made, joined, stopped, edited and deleted in the page', async () => {
+  const { page, complaints } = await openPage(browser, { viewport: { width: 1200, height: 900 } });
+  const { look, barriers } = createLooks(page);
+
+  await page.goto(world.app.url);
+  await page.getByLabel('E-mail or username').fill('alice');
+  await page.getByLabel('Password').fill(PASSWORD);
+  await look('1-sign-in');
+  await button(page, 'Sign in').click();
+  await page.getByText('There is no server yet').waitFor();
+  await page.getByRole('link', { name: 'New server' }).click();
+  await page.getByLabel('Version').fill('1.20.4');
+  await look('2-create');
+  await button(page, 'Create').click();
+
+  await page.locator('.step').first().waitFor();
+  const seen: (readonly Light[])[] = [];
+  await expect
+    .poll(
+      async () => {
+        const lights = await lightsOf(page);
+        seen.push(lights);
+        if (seen.length === 4) await look('3-making');
+        return lights.every(({ state }) => state === 'done');
+      },
+      { timeout: COMING_MS, interval: 40 },
+    )
+    .toBe(true);
+  const vmid = Number(/servers\/(\d+)/.exec(page.url())?.[1]);
+  await look('4-joinable');
+  expect(seen.at(-1)?.map(({ step }) => step)).toEqual([...PROVISIONING, ...REACHING]);
+  // Never was a later step of provisioning lit before an earlier one, nor did one go out.
+  const counts = seen.map((lights) => {
+    const states = lights.slice(0, PROVISIONING.length).map(({ state }) => state);
+    const done = states.findIndex((state) => state !== 'done');
+    return states.lastIndexOf('done') >= done && done >= 0 ? Number.NaN : done;
+  });
+  const steady = counts.map((count) => (count < 0 ? PROVISIONING.length : count));
+  expect(steady).toEqual(steady.toSorted((a, b) => a - b));
+  expect(new Set(steady).size).toBeGreaterThan(2);
+  expect(seen.flat().some(({ state }) => state === 'current')).toBe(true);
+  await page.getByText('connectable').waitFor();
+
+  const allowed = (await world.alice.call('GET', `/api/servers/${vmid}`)).body.server;
+  expect(allowed.allowedActions).toContain('stop');
+  expect(await button(page, 'Stop').isEnabled()).toBe(true);
+  expect(await button(page, 'Start').isEnabled()).toBe(false);
+  await page.getByText('Start: it is so already').waitFor();
+  await button(page, 'Stop').click();
+  await page.locator('.title .badge', { hasText: 'stopped' }).waitFor();
+  await look('5-stopped');
+  expect(await button(page, 'Stop').isEnabled()).toBe(false);
+  await button(page, 'Start').click();
+  await page.locator('.title .badge', { hasText: 'running' }).waitFor({ timeout: COMING_MS });
+
+  await page.getByRole('link', { name: 'Files' }).click();
+  await button(page, 'New file').click();
+  await page.getByLabel('Name of the new file').fill('motd.txt');
+  await button(page, 'Make it').click();
+  await page.getByRole('textbox').fill('written in the page\n');
+  await button(page, 'Save').click();
+  await page.getByText('As it is on the server').waitFor();
+  await look('6-editor');
+  const path = `/api/servers/${vmid}/files/content?path=motd.txt`;
+  expect((await world.alice.call('GET', path)).body.content).toBe('written in the page\n');
+  // Somebody else writes meanwhile: what is written over his is refused.
+  await world.alice.call('PUT', path, { body: { content: 'his\n' } });
+  await page.getByRole('textbox').fill('mine\n');
+  await button(page, 'Save').click();
+  await page.getByRole('alert').waitFor();
+  expect((await world.alice.call('GET', path)).body.content).toBe('his\n');
+  await button(page, 'Back to the folder').click();
+
+  const upload = { name: 'up.txt', mimeType: 'text/plain', buffer: Buffer.from('uploaded') };
+  await page.locator('input[type=file]').setInputFiles(upload);
+  const downloading = page.waitForEvent('download');
+  await button(page, 'Download up.txt').click();
+  expect((await downloading).suggestedFilename()).toBe('up.txt');
+  await look('7-files');
+  await button(page, 'Delete up.txt').click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+  await button(page, 'up.txt').waitFor({ state: 'detached' });
+  await page.getByRole('link', { name: 'History' }).click();
+  await page.getByText('stop.requested').first().waitFor();
+  await look('8-history');
+
+  await page.getByRole('link', { name: 'Overview' }).click();
+  await button(page, 'Delete by force').click();
+  await look('9-doubt');
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete by force' }).click();
+  await page.getByText('There is no such server').waitFor({ timeout: COMING_MS });
+  expect((await world.alice.call('GET', `/api/servers/${vmid}`)).status).toBe(404);
+  await button(page, 'Sign out').click();
+  await button(page, 'Sign in').waitFor();
+
+  // The refused save is a 412 and the end of the server a 404, which Chromium reports as such.
+  expect(complaints.filter((text) => !/status of (404|412)/.test(text))).toEqual([]);
+  expect(barriers).toEqual([]);
+}, 120_000);
