@@ -150,3 +150,78 @@ test('a Minecraft server is made, joined, stopped, edited and deleted in the pag
   expect(complaints.filter((text) => !/status of (404|412)/.test(text))).toEqual([]);
   expect(barriers).toEqual([]);
 }, 120_000);
+
+/** As text, like all that runs in the page and needs its types. */
+const NAME_OF_FOCUSED = `(({ labels, ariaLabel, textContent }) =>
+  labels?.[0]?.textContent ?? ariaLabel ?? textContent ?? '')(document.activeElement)`;
+
+/** Presses Tab until what has the focus is called this. */
+async function tabTo(page: Page, name: RegExp): Promise<void> {
+  const names: string[] = [];
+  for (let presses = 0; presses < 60; presses += 1) {
+    await page.keyboard.press('Tab');
+    const focused = await page.evaluate<string>(NAME_OF_FOCUSED);
+    if (name.test(focused)) return;
+    names.push(focused);
+  }
+  throw new Error(`the Tab key does not lead to ${name}, only to: ${names.join(', ')}`);
+}
+
+test('every page works on a phone, in the dark, by keyboard', async () => {
+  const { alice, app } = world;
+  const order = { ctype: 'dev', runtime: 'node', version: '24', memoryMiB: 512 };
+  for (let one = 0; one < 3; one += 1) await alice.call('POST', '/api/instances', { body: order });
+  const { page, complaints } = await openPage(browser, {
+    viewport: { width: 390, height: 844 },
+    colorScheme: 'dark',
+    hasTouch: true,
+    reducedMotion: 'reduce',
+  });
+  const { look, barriers } = createLooks(page);
+
+  await page.goto(app.url);
+  await tabTo(page, /^E-mail or username$/);
+  await page.keyboard.type('admin');
+  await tabTo(page, /^Password$/);
+  await page.keyboard.type(PASSWORD);
+  await look('phone-1-sign-in');
+  await page.keyboard.press('Enter');
+  await page.locator('.rows li').nth(2).waitFor();
+  await look('phone-2-fleet');
+  await tabTo(page, /^Filter the servers$/);
+  await page.keyboard.type('dev node');
+  await page.getByText(/^3/).first().waitFor();
+  await tabTo(page, /^dev-/);
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: 'Conditions' }).waitFor();
+  await look('phone-3-server');
+  await tabTo(page, /^Files$/);
+  await page.keyboard.press('Enter');
+  await page.getByRole('navigation', { name: 'Folder' }).waitFor();
+
+  for (const [name, heading] of PLACES) {
+    await page.goto(`${app.url}/#/${name}`);
+    await page.getByText(heading).first().waitFor();
+    await look(`phone-${name.replace('/', '-')}`);
+  }
+  const overflow = await page.evaluate<number>('document.documentElement.scrollWidth');
+  await page.reload();
+  await page.getByRole('link', { name: 'Servers' }).waitFor();
+
+  expect(overflow).toBeLessThanOrEqual(390);
+  // Files of a container that is not made yet are a 409, a report that nobody has made a 503.
+  expect(complaints.filter((text) => !/status of (409|503)/.test(text))).toEqual([]);
+  expect(barriers).toEqual([]);
+}, 60_000);
+
+const PLACES = [
+  ['new', 'What shall it be?'],
+  ['account', 'Tokens for scripts'],
+  ['billing', 'Billing'],
+  ['admin/users', 'bob@zpack.test'],
+  ['admin/audit', 'Whom'],
+  ['admin/reconcile', 'Compare now'],
+  ['admin/edge', 'DNS'],
+  ['admin/mails', 'There are none'],
+] as const;

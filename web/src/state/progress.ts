@@ -24,6 +24,9 @@ const STEPS = [
 /** The step of a state such as `cloning.performing`. */
 const stepOf = (state = ''): string => state.split('.')[0] ?? '';
 
+/** Status and journal are read one after the other: only the agent's own words say more. */
+const isStep = (word: string | null): boolean => STEPS.some(([name]) => name === word);
+
 /** When each state of provisioning was entered last, since it was begun (again). */
 function entriesOf(entries: readonly JournalEntry[]): ReadonlyMap<string, string> {
   const entered = new Map<string, string>();
@@ -65,7 +68,7 @@ export function provisioningSteps(
       ...{ name, text, state },
       beganAt: entered.get(name) ?? null,
       endedAt: place < reached ? (entered.get(next) ?? null) : null,
-      detail: isCurrent && installStep !== name ? installStep : null,
+      detail: isCurrent && !isStep(installStep) ? installStep : null,
     };
   });
 }
@@ -76,7 +79,10 @@ const REACHING = {
 } as const;
 
 /** What follows when the server is ready: how it becomes known outside, region by region. */
-export function reachingSteps({ conditions, connection }: ServerStatus): readonly Step[] {
+export function reachingSteps(status: ServerStatus): readonly Step[] {
+  const { conditions, connection, operation, powerState } = status;
+  // What was made and is off now has come as far as it wants to.
+  if (operation.state === 'succeeded' && powerState !== 'running') return [];
   const known = Object.entries(REACHING).flatMap(([type, text]) => {
     const found = conditions.find((one) => one.type === type);
     if (!found) return [];
