@@ -1,9 +1,16 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
+import { startStripe } from '../../lab/stripe/server.ts';
 import { buildWeb } from '../../scripts/build-web.ts';
+import { createPlans } from '../../src/storage/plans.ts';
 import { type ReachableApp, startReachableApp } from '../e2e/edge-world.ts';
 import { PASSWORD } from '../support/accounts.ts';
+import { sellPlans } from '../support/plans.ts';
 import { findBarriers, openBrowser, openPage, photograph } from './console-page-browser.ts';
 
 const COMING_MS = 60_000;
@@ -11,15 +18,32 @@ const COMING_MS = 60_000;
 let world: ReachableApp;
 let browser: Awaited<ReturnType<typeof openBrowser>>;
 
+const FREE = {
+  ...{ id: 'free', name: 'Free', slots: 4, memoryMiB: 8_192, priceCents: 0, currency: 'eur' },
+  ...{ position: 0, stripePriceId: null, isDefault: true },
+};
+
+const opened = new AsyncDisposableStack();
+
 beforeAll(async () => {
   await buildWeb();
-  [world, browser] = await Promise.all([startReachableApp(), openBrowser()]);
+  const dataDir = await mkdtemp(join(tmpdir(), 'zpack-page-'));
+  opened.defer(() => rm(dataDir, { recursive: true, force: true }));
+  const stripe = opened.use(await startStripe({ dataDir }));
+  const environment = {
+    STRIPE_URL: stripe.url.href,
+    STRIPE_SECRET_KEY: stripe.secretKey,
+    STRIPE_WEBHOOK_SECRET: stripe.webhookSecret,
+  };
+  [world, browser] = await Promise.all([startReachableApp(environment), openBrowser()]);
+  opened.use(world);
+  opened.use(browser);
+  await sellPlans(world.app.database);
+  await createPlans(world.app.database.prisma).upsert(FREE);
+  stripe.webhooks.sendTo(`${world.app.url}/api/billing/webhook`);
 });
 
-afterAll(async () => {
-  await browser?.close();
-  await world?.[Symbol.asyncDispose]();
-});
+afterAll(() => opened.disposeAsync());
 
 /** A picture, and whatever of it keeps somebody out. */
 function createLooks(page: Page) {
@@ -143,6 +167,15 @@ test('a Minecraft server is made, joined, stopped, edited and deleted in the pag
   await page.getByRole('dialog').getByRole('button', { name: 'Delete by force' }).click();
   await page.getByText('There is no such server').waitFor({ timeout: COMING_MS });
   expect((await world.alice.call('GET', `/api/servers/${vmid}`)).status).toBe(404);
+
+  await page.getByRole('link', { name: 'Billing' }).click();
+  await page.getByText('Containers: 0 of 4').waitFor();
+  await look('10-billing');
+  await button(page, 'Change to Small').click();
+  // The page of the payment service, which is another one's.
+  await page.waitForURL((url) => url.origin !== new URL(world.app.url).origin);
+  await page.goBack();
+  await page.getByText('Containers: 0 of 4').waitFor();
   await button(page, 'Sign out').click();
   await button(page, 'Sign in').waitFor();
 
