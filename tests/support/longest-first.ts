@@ -15,6 +15,7 @@ const LONGEST = [
   'e2e/lab',
   'lab/services',
   'machines/equality',
+  'browser/console-page',
   'e2e/billing',
   'lab/agent-games',
   'lab/proxmox',

@@ -147,7 +147,7 @@ function Plans({
               {plan.price === 0 ? 'Free' : `${plan.price} ${plan.currency.toUpperCase()} a month`}
             </p>
             <p className="quiet">
-              {plan.slots} containers, {plan.memoryMiB} MiB
+              {plan.slots} {plan.slots === 1 ? 'container' : 'containers'}, {plan.memoryMiB} MiB
             </p>
             {plan.id === billing.plan?.id ? (
               <p>Your plan</p>
