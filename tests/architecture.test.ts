@@ -36,7 +36,7 @@ const LAYERS: Readonly<Record<string, Rule>> = {
   },
   queues: {
     layers: ['actors', 'machines', 'storage', 'clients', 'errors', 'telemetry'],
-    packages: ['bullmq', 'zod'],
+    packages: ['@bull-board/api', '@bull-board/express', 'bullmq', 'express', 'zod'],
   },
   app: {
     layers: [

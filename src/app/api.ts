@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import type { Server } from 'node:http';
-import { fileURLToPath } from 'node:url';
 
 import type { Express } from 'express';
 
@@ -28,7 +27,7 @@ import { createHttpApp } from '../http/server.ts';
 import { createServerTexts, type ServerTexts } from '../http/server-texts.ts';
 import { attachUpgrades, type UpgradeTaker } from '../http/upgrades.ts';
 import { createWaiting } from '../http/wait.ts';
-import { readWebPage } from '../http/web/page.ts';
+import { queueBoardEndpoints } from '../http/web/queue-board.ts';
 import { instanceMachine } from '../machines/instance/machine.ts';
 import { readMarker } from '../machines/instance/marker.ts';
 import { createFindRoles } from '../storage/credentials.ts';
@@ -43,6 +42,7 @@ import type { Foundation } from './foundation.ts';
 import { createInsightEndpoints } from './insight.ts';
 import { createMailEndpoints } from './mail-endpoints.ts';
 import { measureFleet } from './metrics.ts';
+import { openPages } from './pages.ts';
 import type { View } from './view.ts';
 
 export interface Api {
@@ -55,8 +55,6 @@ export interface Api {
 export async function createApi(foundation: Foundation, view: View): Promise<Api> {
   const problems = await readFile(new URL('../../docs/problems.md', import.meta.url), 'utf8');
   const { config, logger, metrics } = foundation;
-  const page = await readWebPage(fileURLToPath(new URL('../../web/dist', import.meta.url)));
-  if (!page) logger.warn('the console page has not been built: run "npm run build:web"');
   measureFleet(view.fleet, metrics);
   const billing = createBilling(foundation);
   const accounts = createAccountSide(foundation, {
@@ -78,7 +76,7 @@ export async function createApi(foundation: Foundation, view: View): Promise<Api
     authenticate: accounts.authenticate,
     ...config.http,
     problems,
-    page,
+    pages: await openPages(foundation, accounts.authenticate),
     logger,
     onRequest: metrics.observeRequest,
     metrics: createMetricsRouter(metrics, config.metrics.token),
@@ -178,6 +176,7 @@ export function createEndpoints(
     }),
     ...accounts.endpoints,
     ...catalogueEndpoints(),
+    ...queueBoardEndpoints(),
     ...instanceEndpoints({ instances, fleet, texts, create, waiting }),
     // Before those of one server: `events` is not a VMID.
     ...eventEndpoints({ ...composeEvents(foundation, view, texts), instances }),

@@ -34,8 +34,8 @@ export interface HttpOptions extends FrameOptions {
   readonly trustedProxies?: string | undefined;
   /** docs/problems.md */
   readonly problems: string;
-  /** The console page, if it has been built. */
-  readonly page?: RequestHandler | null;
+  /** What is for browsers: whatever is no part of the API is theirs. */
+  readonly pages?: readonly RequestHandler[];
 }
 
 export interface FrameOptions {
@@ -54,11 +54,11 @@ export interface AnsweredRequest {
 }
 
 export function createHttpApp(options: HttpOptions): express.Express {
-  const { endpoints, authenticate, corsOrigins, problems, page, trustedProxies } = options;
+  const { endpoints, authenticate, corsOrigins, problems, pages = [], trustedProxies } = options;
   const app = createFrame(options, answerOrigins(corsOrigins), [
     ...createRouter(endpoints, authenticate),
     createDocsRouter(describeApi(endpoints, API_VERSION), problems),
-    ...(page ? [page] : []),
+    ...pages,
   ]);
   if (trustedProxies !== undefined) app.set('trust proxy', trustedProxies);
   return app;

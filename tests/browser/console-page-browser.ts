@@ -16,6 +16,8 @@ const QUIET = [
   '--disable-sync',
   '--no-first-run',
 ];
+/** For machines without memory: in one process a second window keeps no cookies. */
+const CRAMPED = ['--single-process', '--no-zygote'];
 const WAIT_MS = 15_000;
 
 /** A real Chromium; it ends with the test. */
@@ -23,7 +25,7 @@ export async function openBrowser(): Promise<Browser & AsyncDisposable> {
   await mkdir(FOLDER, { recursive: true });
   const browser = await driver.launch({
     executablePath: await chromium.executablePath(),
-    args: [...chromium.args, ...QUIET],
+    args: [...chromium.args.filter((arg) => !CRAMPED.includes(arg)), ...QUIET],
   });
   return Object.assign(browser, { [Symbol.asyncDispose]: () => browser.close() });
 }

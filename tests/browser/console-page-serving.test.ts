@@ -27,7 +27,7 @@ async function servePage(isBuilt = true) {
     },
     corsOrigins: [],
     problems: '',
-    page: await readWebPage(folder),
+    pages: [await readWebPage(folder)].filter((page) => page !== null),
     logger: createLogger('silent'),
   });
   const { url } = stack.use(await listen(app, { host: '127.0.0.1', port: 0 }));

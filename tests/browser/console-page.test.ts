@@ -10,6 +10,7 @@ import { buildWeb } from '../../scripts/build-web.ts';
 import { createPlans } from '../../src/storage/plans.ts';
 import { type ReachableApp, startReachableApp } from '../e2e/edge-world.ts';
 import { PASSWORD } from '../support/accounts.ts';
+import { ADMIN } from '../support/app.ts';
 import { sellPlans } from '../support/plans.ts';
 import { findBarriers, openBrowser, openPage, photograph } from './console-page-browser.ts';
 
@@ -239,12 +240,21 @@ test('every page works on a phone, in the dark, by keyboard', async () => {
     await look(`phone-${name.replace('/', '-')}`);
   }
   const overflow = await page.evaluate<number>('document.documentElement.scrollWidth');
-  await page.reload();
+  await button(page, 'Open the board').click();
+  await page.getByText('effects-clone').first().waitFor({ state: 'attached' });
+  await photograph(page, 'phone-board');
+  const visit = await page.context().cookies(`${app.url}/admin/queues`);
+  const elsewhere = await page.context().cookies(app.url);
+  await page.goto(app.url);
   await page.getByRole('link', { name: 'Servers' }).waitFor();
 
+  expect(visit).toMatchObject([{ httpOnly: true, sameSite: 'Strict', path: '/admin/queues' }]);
+  expect(elsewhere).toEqual([]);
   expect(overflow).toBeLessThanOrEqual(390);
   // Files of a container that is not made yet are a 409, a report that nobody has made a 503.
-  expect(complaints.filter((text) => !/status of (409|503)/.test(text))).toEqual([]);
+  // The board would have its letters from elsewhere, and may not.
+  const expected = /status of (409|503)|fonts\.googleapis\.com/;
+  expect(complaints.filter((text) => !expected.test(text))).toEqual([]);
   expect(barriers).toEqual([]);
 }, 60_000);
 
@@ -257,4 +267,31 @@ const PLACES = [
   ['admin/reconcile', 'Compare now'],
   ['admin/edge', 'DNS'],
   ['admin/mails', 'There are none'],
+  ['admin/queues', 'Open the board'],
 ] as const;
+
+test('the board of the queues is for administrators, and only to be looked at', async () => {
+  const { app, alice } = world;
+  const admin = await app.signIn(ADMIN);
+  const ask = (token: string | null, init: RequestInit = {}) =>
+    fetch(`${app.url}/admin/queues/api/queues`, {
+      ...init,
+      headers: token === null ? {} : { cookie: `other=1; zpack_board=${token}` },
+    }).then(({ status }) => status);
+  const clean = `${app.url}/admin/queues/api/queues/timers/clean/completed`;
+
+  const shown = await fetch(`${app.url}/admin/queues/api/queues`, {
+    headers: { cookie: `zpack_board=${admin.token}` },
+  });
+  const changed = await fetch(clean, {
+    method: 'PUT',
+    headers: { cookie: `zpack_board=${admin.token}` },
+  });
+
+  expect(await ask(null)).toBe(401);
+  expect(await ask(alice.token)).toBe(403);
+  expect(await ask(`${admin.token.slice(0, -4)}aaaa`)).toBe(401);
+  expect(await shown.json()).toMatchObject({ queues: expect.arrayContaining([]) });
+  expect(shown.headers.get('content-security-policy')).toContain("default-src 'none'");
+  expect(changed.status).toBe(405);
+});

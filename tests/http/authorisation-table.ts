@@ -101,6 +101,7 @@ export const TABLE: Readonly<Record<string, Row>> = {
   },
   revokeApiToken: { access: 'own_session', done: '200', target: 'api_token' },
 
+  visitQueues: admin,
   listUsers: admin,
   changeRole: { ...admin, target: 'account', body: () => ({ role: 'user' }) },
   listAuditEntries: admin,

@@ -1129,6 +1129,16 @@ export interface Endpoints {
     body: undefined;
     reply: Catalogue;
   };
+  /** Open the board of the queues in this browser for ten minutes */
+  'POST /api/admin/queues/visit': {
+    path: undefined;
+    query: undefined;
+    body: undefined;
+    reply: {
+      readonly ok: true;
+      readonly url: string;
+    };
+  };
   /** Order a container */
   'POST /api/instances': {
     path: undefined;

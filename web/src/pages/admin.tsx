@@ -3,12 +3,14 @@ import { hrefOf } from '../router.ts';
 import { BillingRuns } from './admin-billing.tsx';
 import { EdgeParties } from './admin-edge.tsx';
 import { Audit, Mails, Users } from './admin-people.tsx';
+import { QueueBoard } from './admin-queues.tsx';
 import { Reconcile } from './admin-reconcile.tsx';
 
 const TABS = {
   users: ['Accounts', Users],
   audit: ['Audit', Audit],
   reconcile: ['Debts', Reconcile],
+  queues: ['Queues', QueueBoard],
   edge: ['Edge', EdgeParties],
   mails: ['Mails', Mails],
   billing: ['Billing runs', BillingRuns],
