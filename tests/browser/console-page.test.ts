@@ -295,3 +295,28 @@ test('the board of the queues is for administrators, and only to be looked at', 
   expect(shown.headers.get('content-security-policy')).toContain("default-src 'none'");
   expect(changed.status).toBe(405);
 });
+
+test('a stream that was cut goes on where it was, or anew if that is too long ago', async () => {
+  const { app } = world;
+  const { page } = await openPage(browser);
+  const asked: (string | undefined)[] = [];
+  await page.route('**/api/servers/events', async (route) => {
+    asked.push(route.request().headers()['last-event-id']);
+    const contentType = asked.length === 1 ? 'text/event-stream' : 'application/problem+json';
+    const event = 'id: 41\nevent: snapshot\ndata: {"servers":[]}\n\n';
+    const problem = JSON.stringify({ status: 410, title: 'Too late', error: 'stale_cursor' });
+    if (asked.length === 1) await route.fulfill({ contentType, body: event });
+    else if (asked.length === 2) await route.fulfill({ status: 410, contentType, body: problem });
+    else await route.continue();
+  });
+
+  await page.goto(app.url);
+  await page.getByLabel('E-mail or username').fill('bob');
+  await page.getByLabel('Password').fill(PASSWORD);
+  await button(page, 'Sign in').click();
+  await page.getByText('lost').waitFor();
+  await expect.poll(() => asked.length, { timeout: COMING_MS }).toBe(3);
+  await page.getByText('live').waitFor();
+
+  expect(asked).toEqual([undefined, '41', undefined]);
+});
