@@ -144,7 +144,7 @@ async function portOrFree(wanted: number): Promise<number> {
 
 function welcome(url: string, logFile: string, { edge, mail, stripe }: World): string {
   return `
-ZPack is running at ${url}  (API reference: ${url}/docs)
+ZPack is running at ${url}: open it and sign in  (API reference: ${url}/docs)
 Accounts: demo / ${PASSWORD} (customer), admin / ${PASSWORD} (administrator)
 Players of Minecraft come in at ${edge.velocity.host}:${edge.velocity.gamePort}, by the name of their server
 Mails: ${mail.page.href}

@@ -2,6 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 import { definitions } from '../src/machines/index.ts';
+import { renderClient } from './generate/client.ts';
 import { renderEnvironment } from './generate/environment.ts';
 import { renderMachine } from './generate/machines.ts';
 import { renderOpenApi } from './generate/openapi.ts';
@@ -10,9 +11,11 @@ import { renderOpenApi } from './generate/openapi.ts';
  * Writes every generated file. With `--check` it writes nothing and fails if one is not what
  * the code says.
  */
+const openApi = await renderOpenApi();
 const files: Readonly<Record<string, string>> = {
   '.env.example': renderEnvironment(),
-  'docs/openapi.json': await renderOpenApi(),
+  'docs/openapi.json': openApi,
+  'web/src/api/schema.ts': renderClient(openApi),
   ...Object.fromEntries(
     Object.entries(definitions).map(([name, { machine }]) => [
       `docs/machines/${name}.md`,

@@ -39,7 +39,7 @@ const LAYERS: Readonly<Record<string, Rule>> = {
   },
   queues: {
     layers: ['actors', 'machines', 'storage', 'clients', 'errors', 'telemetry'],
-    packages: ['bullmq', 'zod'],
+    packages: ['@bull-board/api', '@bull-board/express', 'bullmq', 'express', 'zod'],
   },
   app: {
     layers: [
@@ -88,6 +88,7 @@ const read = (pattern: string): File[] =>
     .map((path) => ({ path, text: readFileSync(path, 'utf8') }));
 
 const sources = read('src/**/*.ts');
+const web = read('web/src/**/*.{ts,tsx}').filter(({ path }) => path !== 'web/src/api/schema.ts');
 const lab = read('lab/**/*.ts').filter(({ path }) => !path.includes('node_modules'));
 
 const importsOf = (text: string): string[] =>
@@ -135,11 +136,12 @@ function shapeViolations({ path, text }: File): string[] {
   ];
 }
 
-const labViolations = ({ path, text }: File): string[] =>
+const outsideOf = (folder: string, { path, text }: File): string[] =>
   importsOf(text)
     .filter((specifier) => specifier.startsWith('.'))
-    .filter((specifier) => !join(dirname(path), specifier).startsWith('lab/'))
+    .filter((specifier) => !join(dirname(path), specifier).startsWith(`${folder}/`))
     .map((specifier) => `${path} must not import ${specifier}`);
+const labViolations = (file: File): string[] => outsideOf('lab', file);
 
 describe('the sources', () => {
   test('there are some', () => {
@@ -156,11 +158,16 @@ describe('the sources', () => {
   });
 
   test('are small, and named after what they are for', () => {
-    expect([...sources, ...lab].flatMap(shapeViolations)).toEqual([]);
+    expect([...sources, ...lab, ...web].flatMap(shapeViolations)).toEqual([]);
   });
 
   test('the lab stands by itself', () => {
     expect(lab.flatMap(labViolations)).toEqual([]);
+  });
+
+  test('the page stands by itself', () => {
+    expect(web.length).toBeGreaterThan(20);
+    expect(web.flatMap((file) => outsideOf('web/src', file))).toEqual([]);
   });
 });
 
@@ -193,5 +200,8 @@ describe('the rules bite', () => {
     expect(shapeViolations(planted('src/http/string-utils.ts', ''))).toHaveLength(1);
     expect(shapeViolations(planted('src/http/x.ts', '// TODO later'))).toHaveLength(1);
     expect(labViolations(planted('lab/x.ts', "import '../src/config.ts';"))).toHaveLength(1);
+    expect(outsideOf('web/src', planted('web/src/x.ts', "import '../../src/a.ts';"))).toHaveLength(
+      1,
+    );
   });
 });

@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-
 import type { Server } from 'node:http';
 
 import type { Express } from 'express';
@@ -14,6 +13,7 @@ import { createHostPower } from '../http/host-power.ts';
 import { createInspectUpgrade } from '../http/inspect/upgrade.ts';
 import { createWatching } from '../http/inspect/watch.ts';
 import { createMetricsRouter } from '../http/metrics.ts';
+import { catalogueEndpoints } from '../http/routes/catalogue.ts';
 import { containerEndpoints } from '../http/routes/containers.ts';
 import { eventEndpoints } from '../http/routes/events.ts';
 import { gameEndpoints } from '../http/routes/game.ts';
@@ -26,6 +26,7 @@ import { createHttpApp } from '../http/server.ts';
 import { createServerTexts, type ServerTexts } from '../http/server-texts.ts';
 import { attachUpgrades, type UpgradeTaker } from '../http/upgrades.ts';
 import { createWaiting } from '../http/wait.ts';
+import { queueBoardEndpoints } from '../http/web/queue-board.ts';
 import { instanceMachine } from '../machines/instance/machine.ts';
 import { readMarker } from '../machines/instance/marker.ts';
 import { createFindRoles } from '../storage/credentials.ts';
@@ -44,6 +45,7 @@ import { createIdeSide, type IdeSide } from './ide.ts';
 import { createInsightEndpoints } from './insight.ts';
 import { createMailEndpoints } from './mail-endpoints.ts';
 import { measureFleet } from './metrics.ts';
+import { openPages } from './pages.ts';
 import type { View } from './view.ts';
 
 export interface Api {
@@ -85,6 +87,7 @@ export async function createApi(foundation: Foundation, view: View): Promise<Api
     authenticate: accounts.authenticate,
     ...config.http,
     problems,
+    pages: await openPages(foundation, accounts.authenticate),
     logger,
     onRequest: metrics.observeRequest,
     metrics: createMetricsRouter(metrics, config.metrics.token),
@@ -185,6 +188,8 @@ export function createEndpoints(
       redis: () => redis.ping(),
     }),
     ...accounts.endpoints,
+    ...catalogueEndpoints(),
+    ...queueBoardEndpoints(),
     ...instanceEndpoints({ instances, fleet, texts, create, waiting }),
     // Before those of one server: `events` is not a VMID.
     ...eventEndpoints({ ...composeEvents(foundation, view, texts), instances }),

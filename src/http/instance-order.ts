@@ -2,28 +2,44 @@ import { z } from 'zod';
 
 import type { InstanceInput } from '../machines/instance/types.ts';
 
-/** What the games of the catalogue listen on, when an order names no port. */
-const GAME_PORTS: Readonly<Record<string, number>> = {
-  minecraft: 25_565,
-  rust: 28_015,
-  terraria: 7_777,
-  projectzomboid: 16_261,
-  valheim: 2_456,
-  palworld: 8_211,
-};
-const DEFAULT_CORES = 2;
+// A form reads them as well, by the flag `v`, which wants no dash in a class.
+const SLUG = /^[a-z0-9](?:[a-z0-9]|-){0,30}$/;
+const VERSION = /^[0-9A-Za-z](?:[\w.]|-){0,31}$/;
+
+/**
+ * What can be ordered. Games and variants beside these are tried as they are: whether they exist, the
+ * artifact server says.
+ */
+export const CATALOGUE = {
+  games: [
+    {
+      id: 'minecraft',
+      port: 25_565,
+      variants: ['vanilla', 'paper', 'purpur', 'fabric', 'forge', 'neoforge'],
+    },
+    { id: 'rust', port: 28_015, variants: ['vanilla'] },
+    { id: 'terraria', port: 7_777, variants: ['vanilla'] },
+    { id: 'projectzomboid', port: 16_261, variants: ['vanilla'] },
+    { id: 'valheim', port: 2_456, variants: ['vanilla'] },
+    { id: 'palworld', port: 8_211, variants: ['vanilla'] },
+  ],
+  memoryMiB: { min: 256, max: 262_144 },
+  cpuCores: { min: 1, max: 128, default: 2 },
+  ports: { min: 1, max: 65_535, most: 16 },
+  version: VERSION.source,
+  runtime: SLUG.source,
+} as const;
 
 /** A name that becomes part of a path on the artifact server and of a hostname. */
-const slug = z
-  .string()
-  .regex(/^[a-z0-9][a-z0-9-]{0,30}$/, 'expected lower-case letters, digits and dashes');
-const version = z
-  .string()
-  .regex(/^[0-9A-Za-z][0-9A-Za-z._-]{0,31}$/, 'expected a version such as 1.21.4');
+const slug = z.string().regex(SLUG, 'expected lower-case letters, digits and dashes');
+const version = z.string().regex(VERSION, 'expected a version such as 1.21.4');
+
+const within = ({ min, max }: { readonly min: number; readonly max: number }) =>
+  z.number().int().min(min).max(max);
 
 const common = {
-  memoryMiB: z.number().int().min(256).max(262_144),
-  cpuCores: z.number().int().min(1).max(128).default(DEFAULT_CORES),
+  memoryMiB: within(CATALOGUE.memoryMiB),
+  cpuCores: within(CATALOGUE.cpuCores).default(CATALOGUE.cpuCores.default),
   customerId: z.string().optional().describe('Ignored, except from an administrator'),
 };
 
@@ -36,7 +52,7 @@ const gameOrder = z.object({
     .string()
     .regex(/^[\w -]{1,64}$/, 'expected letters, digits, spaces and dashes')
     .optional(),
-  ports: z.array(z.number().int().min(1).max(65_535)).min(1).max(16).optional(),
+  ports: z.array(within(CATALOGUE.ports)).min(1).max(CATALOGUE.ports.most).optional(),
   ...common,
 });
 const devOrder = z.object({ ctype: z.literal('dev'), runtime: slug, version, ...common });
@@ -69,7 +85,7 @@ export function toInput(
   >,
 ): Omit<InstanceInput, 'plan'> {
   const isGame = order.ctype === 'game';
-  const defaultPort = isGame ? GAME_PORTS[order.game] : undefined;
+  const defaultPort = CATALOGUE.games.find(({ id }) => isGame && id === order.game)?.port;
   const payload: InstanceInput['payload'] = {
     game: isGame ? order.game : null,
     variant: isGame ? order.variant : null,

@@ -39,6 +39,8 @@ export interface HttpOptions extends FrameOptions {
   readonly problems: string;
   /** What is answered before the API looks at it, whatever its path. */
   readonly ide?: Pick<Ide, 'claims' | 'answer'>;
+  /** What is for browsers: whatever is no part of the API is theirs. */
+  readonly pages?: readonly RequestHandler[];
 }
 
 export interface FrameOptions {
@@ -57,7 +59,8 @@ export interface AnsweredRequest {
 }
 
 export function createHttpApp(options: HttpOptions): express.Express {
-  const { endpoints, authenticate, corsOrigins, problems, trustedProxies, ide } = options;
+  const { endpoints, authenticate, corsOrigins, problems, pages = [], ide } = options;
+  const { trustedProxies } = options;
   const answerOrigin = answerOrigins(corsOrigins);
   const answerFirst: typeof answerOrigin = (request, response) => {
     if (!ide?.claims(request)) return answerOrigin(request, response);
@@ -68,6 +71,7 @@ export function createHttpApp(options: HttpOptions): express.Express {
   const app = createFrame(options, answerFirst, [
     ...createRouter(endpoints, authenticate),
     createDocsRouter(describeApi(endpoints, API_VERSION), problems),
+    ...pages,
   ]);
   if (trustedProxies !== undefined) app.set('trust proxy', trustedProxies);
   return app;

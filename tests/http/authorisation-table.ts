@@ -104,6 +104,7 @@ export const TABLE: Readonly<Record<string, Row>> = {
   },
   revokeApiToken: { access: 'own_session', done: '200', target: 'api_token' },
 
+  visitQueues: admin,
   listUsers: admin,
   changeRole: {
     access: 'admin_session',
@@ -113,6 +114,7 @@ export const TABLE: Readonly<Record<string, Row>> = {
   },
   listAuditEntries: admin,
 
+  getCatalogue: { access: 'signed_in', done: '200' },
   createInstance: {
     ...{ access: 'signed_in', done: '202', suspended: '402 account_suspended' },
     body: () => ({ ctype: 'game', game: 'terraria', version: '1.4.4', memoryMiB: 512 }),

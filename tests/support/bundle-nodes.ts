@@ -9,6 +9,8 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const FOLDER = join(ROOT, '.cache/nodes');
 /** What pg tries and does without. */
 const ABSENT = ['pg-native', 'pg-cloudflare'];
+/** It looks for its own files beside itself. */
+const APART = /^@bull-board\//;
 
 /** Where crash tests find the nodes that they start. */
 export interface NodeFiles {
@@ -32,7 +34,7 @@ export async function bundleNodes(): Promise<NodeFiles> {
     input: { ...SOURCES },
     cwd: ROOT,
     platform: 'node',
-    external: ABSENT,
+    external: [...ABSENT, APART],
     logLevel: 'warn',
   });
   const { output } = await bundle.generate({

@@ -18,6 +18,7 @@ const LONGEST = [
   'lab/services',
   'e2e/console-fanout',
   'browser/ide-code-server',
+  'browser/console-page',
   'e2e/billing',
   'lab/agent-games',
   'lab/agent-backups',

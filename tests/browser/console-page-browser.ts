@@ -1,0 +1,70 @@
+import { mkdir } from 'node:fs/promises';
+
+import chromium from '@sparticuz/chromium';
+import axe from 'axe-core';
+import {
+  type Browser,
+  type BrowserContextOptions,
+  chromium as driver,
+  type Page,
+} from 'playwright-core';
+
+const FOLDER = '.artefacts/console-page';
+const QUIET = [
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--no-first-run',
+];
+/** For machines without memory: in one process a second window keeps no cookies. */
+const CRAMPED = ['--single-process', '--no-zygote'];
+const WAIT_MS = 15_000;
+
+/** A real Chromium; it ends with the test. */
+export async function openBrowser(): Promise<Browser & AsyncDisposable> {
+  await mkdir(FOLDER, { recursive: true });
+  const browser = await driver.launch({
+    executablePath: await chromium.executablePath(),
+    args: [...chromium.args.filter((arg) => !CRAMPED.includes(arg)), ...QUIET],
+  });
+  return Object.assign(browser, { [Symbol.asyncDispose]: () => browser.close() });
+}
+
+export interface WatchedPage {
+  readonly page: Page;
+  /** What the page complained about. */
+  readonly complaints: readonly string[];
+}
+
+export async function openPage(
+  browser: Browser,
+  options: BrowserContextOptions = {},
+): Promise<WatchedPage> {
+  const context = await browser.newContext(options);
+  context.setDefaultTimeout(WAIT_MS);
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') {
+      complaints.push(`${message.text()} ${message.location().url}`);
+    }
+  });
+  return { page, complaints };
+}
+
+export async function photograph(page: Page, name: string): Promise<void> {
+  await page.screenshot({ path: `${FOLDER}/${name}.png` });
+}
+
+/** What an accessibility scan finds that is serious or worse, as text. */
+export async function findBarriers(page: Page): Promise<readonly string[]> {
+  await page.evaluate(axe.source);
+  return page.evaluate(async () => {
+    const { axe: scan } = globalThis as unknown as { readonly axe: typeof axe };
+    const { violations } = await scan.run();
+    return violations
+      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
+  });
+}
