@@ -131,6 +131,13 @@ test('a Minecraft server is made, joined, stopped, edited and deleted in the pag
   await button(page, 'Start').click();
   await page.locator('.title .badge', { hasText: 'running' }).waitFor({ timeout: COMING_MS });
 
+  await page.getByRole('link', { name: 'Console' }).click();
+  await page.getByRole('log').getByText('Server listening').waitFor({ timeout: COMING_MS });
+  await page.getByLabel('Command').fill('list');
+  await button(page, 'Send').click();
+  await page.getByRole('log').getByText('There are 0 of a max').waitFor();
+  await look('5-console');
+
   await page.getByRole('link', { name: 'Files' }).click();
   await button(page, 'New file').click();
   await page.getByLabel('Name of the new file').fill('motd.txt');

@@ -9,12 +9,14 @@ import { Tabs } from '../parts/tabs.tsx';
 import { hrefOf } from '../router.ts';
 import { fleet, rowOf } from '../state/fleet.ts';
 import { useResource } from '../state/resource.ts';
+import { ConsoleTab } from './server-console.tsx';
 import { FilesTab } from './server-files.tsx';
 import { HistoryTab } from './server-history.tsx';
 import { OverviewTab } from './server-overview.tsx';
 
 const TABS = [
   ['overview', 'Overview'],
+  ['console', 'Console'],
   ['files', 'Files'],
   ['history', 'History'],
 ] as const;
@@ -84,6 +86,7 @@ export function ServerPage({
       {value && tab === 'overview' && (
         <OverviewTab known={value} reload={reload} isAdmin={account.role === 'admin'} />
       )}
+      {tab === 'console' && <ConsoleTab id={Number(id)} key={id} />}
       {tab === 'files' && <FilesTab id={Number(id)} path={path.join('/')} />}
       {value && tab === 'history' && (
         <HistoryTab id={Number(id)} latest={value.history} key={value.history.instance} />
