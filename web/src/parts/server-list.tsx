@@ -97,11 +97,7 @@ const ServerRow = memo(function ServerRow({
   const { agent, host } = server.live;
   const kind = [server.runtime, server.flavor, server.version].filter(Boolean).join(' ');
   return (
-    <li
-      style={{ transform: `translateY(${place * ROW_PX}px)` }}
-      aria-posinset={place + 1}
-      aria-setsize={of}
-    >
+    <li style={{ top: place * ROW_PX }} aria-posinset={place + 1} aria-setsize={of}>
       <a href={hrefOf('servers', server.id)}>
         <span className="name">
           <span className="first">{server.name}</span>
