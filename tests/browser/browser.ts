@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 
 import chromium from '@sparticuz/chromium';
-import { type BrowserContext, chromium as playwright } from 'playwright-core';
+import { type Browser, type BrowserContext, chromium as playwright } from 'playwright-core';
 
 /** Nothing is asked of anybody but the page that is looked at. */
 const QUIET = [
@@ -23,11 +23,15 @@ export interface TestBrowser extends AsyncDisposable {
 
 /** A real Chromium, without a window. `*.localhost` is this machine for it by itself. */
 export async function startBrowser(): Promise<TestBrowser> {
-  const browser = await playwright.launch({ headless: true, ...(await findChromium()) });
+  const browser = await launchChromium();
   return {
     open: () => browser.newContext(),
     [Symbol.asyncDispose]: () => browser.close(),
   };
+}
+
+export async function launchChromium(): Promise<Browser> {
+  return playwright.launch({ headless: true, ...(await findChromium()) });
 }
 
 async function findChromium() {

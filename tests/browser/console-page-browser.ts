@@ -1,32 +1,17 @@
 import { mkdir } from 'node:fs/promises';
 
-import chromium from '@sparticuz/chromium';
 import axe from 'axe-core';
-import {
-  type Browser,
-  type BrowserContextOptions,
-  chromium as driver,
-  type Page,
-} from 'playwright-core';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+
+import { launchChromium } from './browser.ts';
 
 const FOLDER = '.artefacts/console-page';
-const QUIET = [
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--no-first-run',
-];
-/** For machines without memory: in one process a second window keeps no cookies. */
-const CRAMPED = ['--single-process', '--no-zygote'];
 const WAIT_MS = 15_000;
 
 /** A real Chromium; it ends with the test. */
 export async function openBrowser(): Promise<Browser & AsyncDisposable> {
   await mkdir(FOLDER, { recursive: true });
-  const browser = await driver.launch({
-    executablePath: await chromium.executablePath(),
-    args: [...chromium.args.filter((arg) => !CRAMPED.includes(arg)), ...QUIET],
-  });
+  const browser = await launchChromium();
   return Object.assign(browser, { [Symbol.asyncDispose]: () => browser.close() });
 }
 
