@@ -27,10 +27,13 @@ const PUBLISHING: Readonly<Record<string, readonly [text: string, ask: Ask]>> = 
   unpublish: ['Unpublish', (vmid) => call('POST /api/edge/{vmid}/unpublish', { path: { vmid } })],
 };
 
+/** Those of backups are asked for where the backups are. */
+const BACKUP_ACTIONS = ['backup', 'restore', 'verify_backup', 'delete_backup'];
+
 /** Exactly what the machine allows, and its reasons for the rest. */
 export function Actions({
   status,
-  actions,
+  actions: all,
   reload,
   isAdmin,
 }: {
@@ -42,6 +45,7 @@ export function Actions({
   const { isRunning, problem, run } = useSubmission();
   const [doubted, setDoubted] = useState<string | null>(null);
   const vmid = Number(status.id);
+  const actions = all.filter(({ action }) => !BACKUP_ACTIONS.includes(action));
 
   function askFor(name: string): void {
     const [, ask] = ASKS[name] ?? PUBLISHING[name] ?? [];

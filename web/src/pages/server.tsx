@@ -9,6 +9,7 @@ import { Tabs } from '../parts/tabs.tsx';
 import { hrefOf } from '../router.ts';
 import { fleet, rowOf } from '../state/fleet.ts';
 import { useResource } from '../state/resource.ts';
+import { BackupsTab } from './server-backups.tsx';
 import { ConsoleTab } from './server-console.tsx';
 import { FilesTab } from './server-files.tsx';
 import { HistoryTab } from './server-history.tsx';
@@ -18,8 +19,12 @@ const TABS = [
   ['overview', 'Overview'],
   ['console', 'Console'],
   ['files', 'Files'],
+  ['backups', 'Backups'],
   ['history', 'History'],
 ] as const;
+
+/** A development container has none of these. */
+const OF_GAMES: readonly string[] = ['console', 'files', 'backups'];
 
 /** What does not come by the stream, ages and numbers, is read so often. */
 const LOOK_MS = 5_000;
@@ -70,6 +75,7 @@ export function ServerPage({
       </>
     );
   }
+  const isGame = value?.status.category !== 'DEV';
   return (
     <>
       <div className="title">
@@ -80,7 +86,11 @@ export function ServerPage({
       <Tabs
         label="Parts of this server"
         current={tab}
-        tabs={TABS.map(([name, text]) => ({ name, text, href: hrefOf('servers', id, name) }))}
+        tabs={TABS.filter(([name]) => isGame || !OF_GAMES.includes(name)).map(([name, text]) => ({
+          name,
+          text,
+          href: hrefOf('servers', id, name),
+        }))}
       />
       <Problem problem={problem} />
       {value && tab === 'overview' && (
@@ -88,6 +98,9 @@ export function ServerPage({
       )}
       {tab === 'console' && <ConsoleTab id={Number(id)} key={id} />}
       {tab === 'files' && <FilesTab id={Number(id)} path={path.join('/')} />}
+      {value && tab === 'backups' && (
+        <BackupsTab status={value.status} actions={value.actions} reload={reload} />
+      )}
       {value && tab === 'history' && (
         <HistoryTab id={Number(id)} latest={value.history} key={value.history.instance} />
       )}
