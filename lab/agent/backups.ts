@@ -63,10 +63,7 @@ export function createBackups(root: string) {
       await rm(incoming, { recursive: true, force: true });
       throw error;
     }
-    await rm(outgoing, { recursive: true, force: true });
-    if (existsSync(game)) await rename(game, outgoing);
-    pass('restore.moved_out');
-    await rename(incoming, game);
+    await replace({ game, incoming, outgoing }, () => pass('restore.moved_out'));
     pass('restore.moved_in');
     await rm(outgoing, { recursive: true, force: true });
     pass('restore.cleared');
@@ -96,6 +93,23 @@ export function createBackups(root: string) {
       await store.recover();
     },
   };
+}
+
+/** The one game by the other. If that fails, what was there before is better than nothing. */
+async function replace(
+  { game, incoming, outgoing }: Readonly<Record<'game' | 'incoming' | 'outgoing', string>>,
+  movedOut: () => void,
+): Promise<void> {
+  await rm(outgoing, { recursive: true, force: true });
+  if (existsSync(game)) await rename(game, outgoing);
+  try {
+    movedOut();
+    await rename(incoming, game);
+  } catch (error) {
+    if (!existsSync(game) && existsSync(outgoing)) await rename(outgoing, game);
+    await rm(incoming, { recursive: true, force: true });
+    throw error;
+  }
 }
 
 export type Backups = ReturnType<typeof createBackups>;

@@ -23,6 +23,7 @@ export interface PulseOptions {
 /** Keeps streams alive, and ends those whose tokens have ended or do not count any more. */
 export function createPulse({ clients, limits, findRoles, beat, now }: PulseOptions) {
   let timers: readonly NodeJS.Timeout[] = [];
+  let isAsking = false;
 
   function endExpired(): void {
     for (const client of clients) {
@@ -52,7 +53,13 @@ export function createPulse({ clients, limits, findRoles, beat, now }: PulseOpti
       const rechecking = setInterval(() => {
         endExpired();
         // While the database does not answer nobody can be signed out.
-        void endRevoked().catch(() => {});
+        if (isAsking) return;
+        isAsking = true;
+        endRevoked()
+          .catch(() => {})
+          .finally(() => {
+            isAsking = false;
+          });
       }, limits.recheckMs);
       timers = [beating.unref(), rechecking.unref()];
     },

@@ -260,6 +260,14 @@ test('every page works on a phone, in the dark, by keyboard', async () => {
   await page.getByRole('heading', { name: 'Conditions' }).waitFor();
   await look('phone-3-server');
   await tabTo(page, /^Open the IDE$/);
+  const [ide] = await Promise.all([
+    page.context().waitForEvent('page'),
+    page.keyboard.press('Enter'),
+  ]);
+  await ide.waitForURL(/\/__ide\/\d+\/$/);
+  // What this page keeps for itself did not come along.
+  expect(await ide.evaluate('[sessionStorage.length, opener]')).toEqual([0, null]);
+  await ide.close();
   await tabTo(page, /^History$/);
   await page.keyboard.press('Enter');
   await page.getByRole('heading', { name: 'Journal' }).waitFor();

@@ -41,6 +41,12 @@ test.each([
     { keepCount: 1, keepDays: null },
     ['b1'],
   ],
+  [
+    'damaged ones took the places of sound ones',
+    ['damaged', 'damaged', 'sound', 'sound', 'sound', 'sound'],
+    { ...ALL, keepCount: 3 },
+    ['b5', 'b1', 'b0'],
+  ],
   ['what is gone is nobody’s business', ['sound', 'gone'], { ...ALL, keepCount: 1 }, []],
 ] as const)('%s', (_, kinds, rule, expected) => {
   expect(surplusOf(backups(...kinds), rule, NOW).map(({ backupId }) => backupId)).toEqual(expected);

@@ -82,10 +82,14 @@ const listed = z.union([z.array(backup), z.object({ backups: z.array(backup) })]
 const done = z.object({ ok: z.literal(true) });
 const made = z.union([z.object({ backup }), backup]);
 
+/** Each is a row of ours: an agent that invents them must not fill our tables. */
+const LISTED_MAX = 1_000;
+
 /** null: it is no list of backups. */
 export const readBackups = (body: unknown): readonly Backup[] | null => {
   const { data } = listed.safeParse(body);
-  return data === undefined ? null : 'backups' in data ? data.backups : data;
+  const all = data === undefined ? null : 'backups' in data ? data.backups : data;
+  return all && all.length <= LISTED_MAX ? all : null;
 };
 
 /** It works on another order: what is asked of it now may be asked again later. */

@@ -85,6 +85,8 @@ async function serve(
     await options.act(action, admitted);
     return redirect(response, `${place.prefix}/`, cookie);
   }
+  // Whoever has gone while he was looked up would never be seen to leave.
+  if (response.destroyed) return;
   const leave = options.exchanges.enter({ ...exchangeOf(admitted), end: () => response.destroy() });
   response.once('close', leave);
   const target = `${hostOf(devAddressOf(admitted.entry))}:${options.port}`;

@@ -102,10 +102,12 @@ export function createBackupPerformers(options: BackupOptions): Pick<Performers,
       return { type: 'game.halted', opId };
     },
     /** Done twice it is as done once: the files are those of the backup. */
-    async 'backup.restore'({ ip, opId, operationId, backupId }, performance) {
+    async 'backup.restore'({ ip, id, opId, operationId, backupId }, performance) {
       const call = { key: operationId, signal: performance.signal };
       await inTurn(() => backups.restore(ip, backupId, call), performance).catch(
-        (error: unknown) => {
+        async (error: unknown) => {
+          // Found out on the way: it is no good backup, whatever was found before.
+          if (statusOf(error) === 422) await known.noteChecked(id, backupId, false);
           throw toReason(error);
         },
       );
