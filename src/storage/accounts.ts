@@ -20,8 +20,8 @@ export interface Accounts {
   /** @throws ConflictError `account_exists`, with the `field` that is taken */
   register(user: NewUser, opened: { session: NewSession; audit: AuditEntry }): Promise<StoredUser>;
   /**
-   * Ends all other sessions and all API tokens, and writes of it to the owner. false: the password is not the one that
-   * was checked any more.
+   * Ends all other sessions and all API tokens, and writes of it to the owner. false: the password
+   * is not the one that was checked any more.
    */
   changePassword(change: {
     readonly userId: string;

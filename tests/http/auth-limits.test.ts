@@ -221,3 +221,15 @@ test('whoever held a refresh token that had ended could use up what its former o
   expect(new Set(statuses(tries))).toEqual(new Set([401]));
   expect((await login('bob', PASSWORD, stranger(), url)).status).toBe(200);
 });
+
+test('a refresh beyond the limit cost its owner the sign-in: the token was used, and what it gave was lost', async () => {
+  await using node = await app.startNode({ REDIS_PREFIX: 'beyond', SESSIONS_OPENED_MAX: '1' });
+  const url = node.url ?? '';
+  const opened = await login('bob', PASSWORD, stranger(), url);
+  const { refreshToken } = opened.body;
+
+  const beyond = await post('refresh', { refreshToken }, stranger(), url);
+  const later = await post('refresh', { refreshToken }, stranger());
+
+  expect(statuses([opened, beyond, later])).toEqual([200, 429, 200]);
+});

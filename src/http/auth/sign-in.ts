@@ -24,7 +24,7 @@ export interface SignedIn {
 export interface SignInOptions {
   readonly users: Pick<Users, 'findById' | 'findByIdentifier' | 'findTaken'>;
   readonly accounts: Pick<Accounts, 'register'>;
-  readonly sessions: Pick<Sessions, 'open' | 'rotate'>;
+  readonly sessions: Pick<Sessions, 'findRole' | 'open' | 'rotate'>;
   readonly audit: Audit;
   readonly tokens: Pick<Tokens, 'issueAccess' | 'issueRefresh' | 'verifyRefresh'>;
   readonly authentication: Pick<Authentication, 'forget'>;
@@ -106,6 +106,9 @@ export function createSignIn(options: SignInOptions): SignIn {
       const user = await users.findById(userId);
       if (!user) throw ended();
       const { session, ...issued } = await issue(userId, sessionId, caller);
+      // Before it is rotated: refused afterwards, its owner would have lost both of its tokens.
+      const isAlive = await sessions.findRole({ id: sessionId, userId, at: session.at });
+      if (isAlive) await takeOfAccount(caller, userId);
       const replayAudit = {
         ...ownEntry('session.replayed', userId, caller, { sessionId }),
         ...byNobody,
@@ -115,10 +118,7 @@ export function createSignIn(options: SignInOptions): SignIn {
         ...{ hash: hashToken(refreshToken), nextHash: session.refreshHash },
         forgetBefore: expiryOf(now(), -1),
       });
-      if (outcome === 'rotated') {
-        await takeOfAccount(caller, userId);
-        return { user, ...issued };
-      }
+      if (outcome === 'rotated') return { user, ...issued };
       options.authentication.forget(userId);
       throw ended();
     },
