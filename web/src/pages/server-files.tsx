@@ -6,6 +6,7 @@ import { Age } from '../parts/badge.tsx';
 import { Confirm } from '../parts/confirm.tsx';
 import { Field, Form } from '../parts/field.tsx';
 import { Problem } from '../parts/problem.tsx';
+import { sizeOf } from '../parts/size.ts';
 import { Table } from '../parts/table.tsx';
 import { hrefOf } from '../router.ts';
 import { type Resource, useResource } from '../state/resource.ts';
@@ -236,14 +237,6 @@ function Name({
       {name}
     </button>
   );
-}
-
-const UNITS = ['B', 'KiB', 'MiB', 'GiB'] as const;
-
-function sizeOf(bytes: number): string {
-  const power = bytes < 1 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log2(bytes) / 10));
-  const value = bytes / 1_024 ** power;
-  return `${power === 0 ? value : value.toFixed(1)} ${UNITS[power]}`;
 }
 
 /** A link cannot carry the token, so the file is fetched first and then handed over. */

@@ -3,6 +3,7 @@ import { Age, Badge } from '../parts/badge.tsx';
 import { Table } from '../parts/table.tsx';
 import { Actions } from './server-actions.tsx';
 import { ConnectionPath } from './server-connection.tsx';
+import { OpenIde } from './server-ide.tsx';
 import { Progress } from './server-progress.tsx';
 
 export interface Known {
@@ -23,6 +24,7 @@ export function OverviewTab({
   return (
     <>
       <Actions status={status} actions={actions} reload={reload} isAdmin={isAdmin} />
+      {status.category === 'DEV' && <OpenIde id={Number(status.id)} />}
       <Progress status={status} entries={history.entries} />
       {status.connection && <ConnectionPath connection={status.connection} />}
       <Conditions status={status} />

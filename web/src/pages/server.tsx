@@ -9,6 +9,7 @@ import { Tabs } from '../parts/tabs.tsx';
 import { hrefOf } from '../router.ts';
 import { fleet, rowOf } from '../state/fleet.ts';
 import { useResource } from '../state/resource.ts';
+import { BackupsTab } from './server-backups.tsx';
 import { FilesTab } from './server-files.tsx';
 import { HistoryTab } from './server-history.tsx';
 import { OverviewTab } from './server-overview.tsx';
@@ -16,6 +17,7 @@ import { OverviewTab } from './server-overview.tsx';
 const TABS = [
   ['overview', 'Overview'],
   ['files', 'Files'],
+  ['backups', 'Backups'],
   ['history', 'History'],
 ] as const;
 
@@ -78,13 +80,18 @@ export function ServerPage({
       <Tabs
         label="Parts of this server"
         current={tab}
-        tabs={TABS.map(([name, text]) => ({ name, text, href: hrefOf('servers', id, name) }))}
+        tabs={TABS.filter(([name]) => name !== 'backups' || value?.status.category === 'GAME').map(
+          ([name, text]) => ({ name, text, href: hrefOf('servers', id, name) }),
+        )}
       />
       <Problem problem={problem} />
       {value && tab === 'overview' && (
         <OverviewTab known={value} reload={reload} isAdmin={account.role === 'admin'} />
       )}
       {tab === 'files' && <FilesTab id={Number(id)} path={path.join('/')} />}
+      {value?.status.category === 'GAME' && tab === 'backups' && (
+        <BackupsTab status={value.status} actions={value.actions} reload={reload} />
+      )}
       {value && tab === 'history' && (
         <HistoryTab id={Number(id)} latest={value.history} key={value.history.instance} />
       )}

@@ -3,7 +3,7 @@ import { spoken, useNow } from '../state/clock.ts';
 const TONES: Readonly<Record<string, readonly string[]>> = {
   good: [
     ...['running', 'True', 'ok', 'published', 'connectable', 'succeeded', 'active', 'sent'],
-    ...['reachable', 'trialing', 'exempt', 'online', 'live'],
+    ...['reachable', 'trialing', 'exempt', 'online', 'live', 'verified'],
   ],
   busy: [
     ...['installing', 'starting', 'stopping', 'restarting', 'deleting', 'pending', 'publishing'],
@@ -12,6 +12,7 @@ const TONES: Readonly<Record<string, readonly string[]>> = {
   bad: [
     ...['error', 'crashed', 'failed', 'stuck', 'owed', 'offline', 'host offline', 'suspended'],
     ...['backend_unreachable', 'bounced', 'unreachable', 'canceled', 'expired', 'expiring', 'lost'],
+    ...['damaged', 'missing'],
   ],
 };
 
