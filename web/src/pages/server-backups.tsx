@@ -58,6 +58,7 @@ export function BackupsTab({
           type="button"
           className="main"
           disabled={mayNot('backup')}
+          title={actions.find(({ action }) => action === 'backup')?.refusal?.message}
           aria-describedby={status.allowedActions.includes('backup') ? undefined : 'why-backup'}
           onClick={() => ask(() => call('POST /api/game/servers/{id}/backups', { path: { id } }))}
         >
