@@ -6,6 +6,8 @@ import { Age, Badge, Due } from '../parts/badge.tsx';
 import { Confirm } from '../parts/confirm.tsx';
 import { Problem } from '../parts/problem.tsx';
 import { useSubmission } from '../state/submission.ts';
+import { BACKUP_ACTIONS } from './server-backup-list.tsx';
+import { Refusals } from './server-refusals.tsx';
 
 type Ask = (vmid: number) => Promise<unknown>;
 
@@ -27,13 +29,12 @@ const PUBLISHING: Readonly<Record<string, readonly [text: string, ask: Ask]>> = 
   unpublish: ['Unpublish', (vmid) => call('POST /api/edge/{vmid}/unpublish', { path: { vmid } })],
 };
 
-/** Those of backups are asked for where the backups are. */
-const BACKUP_ACTIONS = ['backup', 'restore', 'verify_backup', 'delete_backup'];
+const textOf = (action: string): string => ASKS[action]?.[0] ?? action;
 
 /** Exactly what the machine allows, and its reasons for the rest. */
 export function Actions({
   status,
-  actions: all,
+  actions,
   reload,
   isAdmin,
 }: {
@@ -45,7 +46,6 @@ export function Actions({
   const { isRunning, problem, run } = useSubmission();
   const [doubted, setDoubted] = useState<string | null>(null);
   const vmid = Number(status.id);
-  const actions = all.filter(({ action }) => !BACKUP_ACTIONS.includes(action));
 
   function askFor(name: string): void {
     const [, ask] = ASKS[name] ?? PUBLISHING[name] ?? [];
@@ -55,11 +55,11 @@ export function Actions({
     });
   }
 
-  const refused = actions.filter(({ action }) => !status.allowedActions.includes(action));
+  const shown = actions.filter(({ action }) => !(action in BACKUP_ACTIONS));
   return (
     <section aria-label="Actions">
       <div className="buttons">
-        {actions.map(({ action, refusal }) => (
+        {shown.map(({ action, refusal }) => (
           <button
             key={action}
             type="button"
@@ -69,7 +69,7 @@ export function Actions({
             aria-describedby={refusal ? `why-${action}` : undefined}
             onClick={() => (action.includes('delete') ? setDoubted(action) : askFor(action))}
           >
-            {ASKS[action]?.[0] ?? action}
+            {textOf(action)}
           </button>
         ))}
         {isAdmin &&
@@ -81,11 +81,11 @@ export function Actions({
       </div>
       <Problem problem={problem} />
       <PowerOperation operation={status.hostOperation} />
-      {refused.length > 0 && <Refusals refused={refused} />}
+      <Refusals status={status} actions={shown} textOf={textOf} />
       {doubted !== null && (
         <Confirm
           title={`Delete ${status.name}?`}
-          verb={ASKS[doubted]?.[0] ?? doubted}
+          verb={textOf(doubted)}
           onNo={() => setDoubted(null)}
           onYes={() => {
             setDoubted(null);
@@ -96,19 +96,6 @@ export function Actions({
         </Confirm>
       )}
     </section>
-  );
-}
-
-function Refusals({ refused }: { readonly refused: readonly ExplainedAction[] }) {
-  return (
-    <ul className="reasons">
-      {refused.map(({ action, refusal }) => (
-        <li key={action} id={`why-${action}`}>
-          {ASKS[action]?.[0] ?? action}: {refusal?.message ?? 'not now'}
-          {refusal && ` (${refusal.lift})`}
-        </li>
-      ))}
-    </ul>
   );
 }
 

@@ -1,39 +1,20 @@
-import { useState } from 'react';
+import { useEffect } from 'react';
 
-import { ApiProblem, call } from '../api/client.ts';
-import type { Backup, ExplainedAction, Operated, ServerStatus } from '../api/schema.ts';
+import { call } from '../api/client.ts';
+import type { Backups, ExplainedAction, ServerStatus } from '../api/schema.ts';
 import { Age, Badge } from '../parts/badge.tsx';
-import { Confirm } from '../parts/confirm.tsx';
 import { Problem } from '../parts/problem.tsx';
-import { sizeOf } from '../parts/size.ts';
 import { Table } from '../parts/table.tsx';
 import { useResource } from '../state/resource.ts';
 import { useSubmission } from '../state/submission.ts';
+import { BACKUP_ACTIONS, BackupList } from './server-backup-list.tsx';
+import { BackupScheduleSection } from './server-backup-schedule.tsx';
+import { Refusals } from './server-refusals.tsx';
 
-/** Answered when it has ended; what takes longer goes on, and the state of the server says so. */
-const WAIT = { headers: { prefer: 'wait=60' } };
-
-interface Doubt {
-  readonly title: string;
-  readonly verb: string;
-  readonly text: string;
-  readonly work: () => Promise<Operated>;
-}
-
-/** @throws ApiProblem in the words of the operation, if it has failed */
-async function ended(work: () => Promise<Operated>): Promise<void> {
-  const { operation } = await work();
-  if (operation.state !== 'failed') return;
-  const { code = 'failed', message = 'it does not say why' } = operation.error ?? {};
-  throw new ApiProblem({
-    status: 0,
-    error: code,
-    title: `${operation.kind} failed`,
-    detail: message,
-  });
-}
-
-/** What the agent has made of the game's files, and what can be done with it. */
+/**
+ * The backups of a game as its agent has them, what can be done to them, and when they are made by
+ * themselves. It follows `maintenance` of the status, so it shows what others have begun as well.
+ */
 export function BackupsTab({
   status,
   actions,
@@ -41,147 +22,105 @@ export function BackupsTab({
 }: {
   readonly status: ServerStatus;
   readonly actions: readonly ExplainedAction[];
+  /** Reads the status again. */
   readonly reload: () => void;
 }) {
   const id = Number(status.id);
-  const {
-    value,
-    problem,
-    reload: reread,
-  } = useResource(`backups ${id}`, (signal) =>
+  const { operation } = status.maintenance;
+  const list = useResource(`backups ${id}`, (signal) =>
     call('GET /api/game/servers/{id}/backups', { path: { id }, signal }),
   );
-  const { isRunning, problem: refusal, run } = useSubmission();
-  const [doubt, setDoubt] = useState<Doubt | null>(null);
-  const may = (action: string) => !isRunning && status.allowedActions.includes(action);
-  const work = (act: () => Promise<unknown>) =>
+  const { reload: reloadList } = list;
+  // Whoever is off has no agent to ask, so the list is another one as soon as the status is.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what became of these is the reason to read
+  useEffect(reloadList, [operation?.id, operation?.state, status.status, reloadList]);
+  const { isRunning, problem, run } = useSubmission();
+  const mayNot = (action: string) => isRunning || !status.allowedActions.includes(action);
+  const refusal = actions.find(({ action }) => action === 'backup')?.refusal;
+
+  function ask(work: () => Promise<unknown>): void {
     run(async () => {
       try {
-        await act();
+        await work();
       } finally {
-        reread();
         reload();
+        reloadList();
       }
     });
-  const why = actions.find(({ action }) => action === 'backup')?.refusal;
+  }
 
   return (
-    <section aria-label="Backups">
-      <div className="buttons">
-        <button
-          type="button"
-          disabled={!may('backup')}
-          title={why?.message}
-          onClick={() =>
-            work(() =>
-              ended(() => call('POST /api/game/servers/{id}/backups', { path: { id }, ...WAIT })),
-            )
-          }
-        >
-          Make a backup
-        </button>
-      </div>
-      {why && <p className="reasons">Make a backup: {why.message}</p>}
-      {isRunning && <p role="status">It is being worked on…</p>}
-      <Problem problem={refusal ?? problem} />
-      {value && (
-        <Table
-          caption="Backups"
-          head={['Made', 'Size', 'State', 'Do']}
-          rows={value.backups.map((one) => ({
-            key: one.id,
-            cells: [
-              <Age key="at" at={one.createdAt} />,
-              one.sizeBytes === null ? 'unknown' : sizeOf(one.sizeBytes),
-              <Badge key="state" word={one.state} />,
-              <BackupButtons key="do" id={id} one={one} may={may} work={work} doubt={setDoubt} />,
-            ],
-          }))}
+    <>
+      <section aria-label="Backups">
+        <div className="buttons">
+          <button
+            type="button"
+            className="main"
+            disabled={mayNot('backup')}
+            title={refusal?.message}
+            aria-describedby={refusal ? 'why-backup' : undefined}
+            onClick={() => ask(() => call('POST /api/game/servers/{id}/backups', { path: { id } }))}
+          >
+            {BACKUP_ACTIONS['backup']}
+          </button>
+          {list.readAt !== null && <Age at={list.readAt} before="listed " />}
+        </div>
+        <Problem problem={problem} />
+        <Work operation={operation} />
+        <Refusals
+          status={status}
+          actions={actions.filter(({ action }) => action in BACKUP_ACTIONS)}
+          textOf={(action) => BACKUP_ACTIONS[action] ?? action}
         />
-      )}
-      {value && value.missing.length > 0 && (
-        <p role="alert">
-          The agent lists {value.missing.length} no more that nobody has deleted here:{' '}
-          {value.missing.map((one) => one.id).join(', ')}
-        </p>
-      )}
-      {doubt !== null && (
-        <Confirm
-          title={doubt.title}
-          verb={doubt.verb}
-          onNo={() => setDoubt(null)}
-          onYes={() => {
-            setDoubt(null);
-            work(() => ended(doubt.work));
-          }}
-        >
-          <p>{doubt.text}</p>
-        </Confirm>
-      )}
-    </section>
+        <Problem problem={list.problem} />
+        {list.value && (
+          <>
+            <BackupList id={id} backups={list.value.backups} mayNot={mayNot} ask={ask} />
+            <Missing missing={list.value.missing} />
+          </>
+        )}
+      </section>
+      <BackupScheduleSection id={id} revision={`${operation?.id} ${operation?.state}`} />
+    </>
   );
 }
 
-function BackupButtons({
-  id,
-  one: { id: backupId, locked },
-  may,
-  work,
-  doubt,
-}: {
-  readonly id: number;
-  readonly one: Backup;
-  readonly may: (action: string) => boolean;
-  readonly work: (act: () => Promise<unknown>) => void;
-  readonly doubt: (doubt: Doubt) => void;
-}) {
-  const which = { path: { id }, query: { id: backupId }, ...WAIT };
-  const lock = { path: { id, backupId } };
-  const restore: Doubt = {
-    ...{ title: 'Restore this backup?', verb: 'Restore' },
-    text: 'The game is stopped meanwhile, and its files become what they were then.',
-    work: () => call('POST /api/game/servers/{id}/backups/restore', which),
-  };
-  const remove: Doubt = {
-    ...{ title: 'Delete this backup?', verb: 'Delete' },
-    text: 'This is final.',
-    work: () => call('DELETE /api/game/servers/{id}/backups/{backupId}', { ...lock, ...WAIT }),
-  };
+function Work({ operation }: { readonly operation: ServerStatus['maintenance']['operation'] }) {
+  if (!operation || operation.state === 'succeeded') return null;
+  const { kind, step, state, backupId, acceptedAt, error } = operation;
   return (
-    <span className="buttons">
-      <button type="button" disabled={!may('restore')} onClick={() => doubt(restore)}>
-        Restore
-      </button>
-      <button
-        type="button"
-        disabled={!may('verify_backup')}
-        onClick={() =>
-          work(() => ended(() => call('POST /api/game/servers/{id}/backups/verify', which)))
-        }
-      >
-        Verify
-      </button>
-      <button
-        type="button"
-        onClick={() =>
-          work(() =>
-            locked
-              ? call('DELETE /api/game/servers/{id}/backups/{backupId}/lock', lock)
-              : call('PUT /api/game/servers/{id}/backups/{backupId}/lock', lock),
-          )
-        }
-      >
-        {locked ? 'Unlock' : 'Lock'}
-      </button>
-      <button
-        type="button"
-        className="danger"
-        disabled={locked || !may('delete_backup')}
-        title={locked ? 'It is locked' : undefined}
-        onClick={() => doubt(remove)}
-      >
-        Delete
-      </button>
-    </span>
+    <p role="status">
+      <Badge word={state} /> {kind.replaceAll('_', ' ')}
+      {backupId !== null && ` of ${backupId}`}, step {step}, asked for <Age at={acceptedAt} />
+      {error && (
+        <>
+          : {error.message} <code>{error.code}</code>
+        </>
+      )}
+    </p>
+  );
+}
+
+function Missing({ missing }: Pick<Backups, 'missing'>) {
+  if (missing.length === 0) return null;
+  return (
+    <>
+      <h2>Missing</h2>
+      <p>The agent had these and lists them no more, though nobody deleted them here.</p>
+      <Table
+        caption="Missing backups"
+        head={['Backup', 'State', 'Since']}
+        rows={missing.map(({ id, missingAt, locked }) => ({
+          key: id,
+          cells: [
+            <code key="id">{id}</code>,
+            <span key="state">
+              <Badge word="missing" /> {locked && <Badge word="locked" />}
+            </span>,
+            <Age key="at" at={missingAt} after="" />,
+          ],
+        }))}
+      />
+    </>
   );
 }

@@ -8,7 +8,7 @@ import { Problem } from '../parts/problem.tsx';
 import { Tabs } from '../parts/tabs.tsx';
 import { hrefOf } from '../router.ts';
 import { fleet, rowOf } from '../state/fleet.ts';
-import { useResource } from '../state/resource.ts';
+import { useRepeated, useResource } from '../state/resource.ts';
 import { BackupsTab } from './server-backups.tsx';
 import { ConsoleTab } from './server-console.tsx';
 import { FilesTab } from './server-files.tsx';
@@ -48,10 +48,7 @@ function useServer(id: number) {
   );
   // biome-ignore lint/correctness/useExhaustiveDependencies: a new revision is the reason to read
   useEffect(reload, [revision, reload]);
-  useEffect(() => {
-    const timer = setInterval(() => document.hidden || reload(), LOOK_MS);
-    return () => clearInterval(timer);
-  }, [reload]);
+  useRepeated(reload, LOOK_MS);
   return { ...known, isGone: revision === null && known.problem?.status === 404 };
 }
 
@@ -98,7 +95,7 @@ export function ServerPage({
       )}
       {tab === 'console' && <ConsoleTab id={Number(id)} key={id} />}
       {tab === 'files' && <FilesTab id={Number(id)} path={path.join('/')} />}
-      {value && tab === 'backups' && (
+      {value && isGame && tab === 'backups' && (
         <BackupsTab status={value.status} actions={value.actions} reload={reload} />
       )}
       {value && tab === 'history' && (

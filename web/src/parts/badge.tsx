@@ -3,15 +3,18 @@ import { spoken, useNow } from '../state/clock.ts';
 const TONES: Readonly<Record<string, readonly string[]>> = {
   good: [
     ...['running', 'True', 'ok', 'published', 'connectable', 'succeeded', 'active', 'sent'],
-    ...['reachable', 'trialing', 'exempt', 'online', 'live'],
+    ...['reachable', 'trialing', 'exempt', 'online', 'live', 'verified'],
+    'accepted',
   ],
   busy: [
     ...['installing', 'starting', 'stopping', 'restarting', 'deleting', 'pending', 'publishing'],
     ...['removing', 'queued', 'sending', 'connecting', 'idle', 'past_due'],
+    'skipped',
   ],
   bad: [
     ...['error', 'crashed', 'failed', 'stuck', 'owed', 'offline', 'host offline', 'suspended'],
     ...['backend_unreachable', 'bounced', 'unreachable', 'canceled', 'expired', 'expiring', 'lost'],
+    ...['damaged', 'missing', 'missed'],
   ],
 };
 

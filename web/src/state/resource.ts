@@ -83,3 +83,11 @@ export function useResource<T>(
   const context = useSelector(resource.store, (snapshot) => snapshot.context);
   return { ...context, reload: resource.reload };
 }
+
+/** Reads it again and again, as long as somebody can see it: what nobody tells of when it changes. */
+export function useRepeated(reload: () => void, everyMs: number): void {
+  useEffect(() => {
+    const timer = setInterval(() => document.hidden || reload(), everyMs);
+    return () => clearInterval(timer);
+  }, [reload, everyMs]);
+}
