@@ -4,8 +4,10 @@ import { dirname } from 'node:path';
 import { definitions } from '../src/machines/index.ts';
 import { renderClient } from './generate/client.ts';
 import { renderEnvironment } from './generate/environment.ts';
+import { instanceSights } from './generate/instance-sights.ts';
 import { renderMachine } from './generate/machines.ts';
 import { renderOpenApi } from './generate/openapi.ts';
+import { subscriptionSights } from './generate/subscription-sights.ts';
 
 /**
  * Writes every generated file. With `--check` it writes nothing and fails if one is not what
@@ -16,11 +18,15 @@ const files: Readonly<Record<string, string>> = {
   '.env.example': renderEnvironment(),
   'docs/openapi.json': openApi,
   'web/src/api/schema.ts': renderClient(openApi),
-  ...Object.fromEntries(
-    Object.entries(definitions).map(([name, { machine }]) => [
-      `docs/machines/${name}.md`,
-      renderMachine(name, machine),
-    ]),
+  'docs/machines/instance.md': renderMachine(
+    'instance',
+    definitions.instance.machine,
+    instanceSights(),
+  ),
+  'docs/machines/subscription.md': renderMachine(
+    'subscription',
+    definitions.subscription.machine,
+    await subscriptionSights(),
   ),
 };
 

@@ -1,7 +1,20 @@
 import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
 
-/** docs/machines/*.md: a diagram of every region, and a row for every state. */
-export function renderMachine(name: string, machine: AnyStateMachine): string {
+import {
+  childrenOf,
+  descendantsOf,
+  eventOf,
+  HEAD,
+  rowsOf,
+  type Sights,
+  transitionsOf,
+} from './state-rows.ts';
+
+/**
+ * docs/machines/*.md: a diagram of every region, and a row for every state.
+ * @throws Error naming the state of which something cannot be said
+ */
+export function renderMachine(name: string, machine: AnyStateMachine, sights: Sights): string {
   const regions = childrenOf(machine.root);
   return [
     `# The ${name} machine`,
@@ -9,16 +22,17 @@ export function renderMachine(name: string, machine: AnyStateMachine): string {
     'Generated from the machine by `npm run generate`: do not edit.',
     '',
     `Regions, side by side: ${regions.map(({ key }) => `[${key}](#${key})`).join(', ')}.`,
-    'An event in brackets has a guard; `always` happens by itself as soon as its guard holds.',
-    ...regions.flatMap(renderRegion),
+    '`always` happens by itself as soon as its guard holds. In a diagram an event in brackets has a guard;',
+    'in a table the guard itself is in brackets, and `…Op` asks whether it is the answer to the call in flight.',
+    'What the user sees is what the views of the API say where the state is first met: on the shortest way',
+    'from where all is well if it can be met there, and else from the beginning. It is the word for the',
+    'whole, what the region has to do with it, and what may be asked for.',
+    ...regions.flatMap((region) => renderRegion(machine, region, sights)),
     '',
   ].join('\n');
 }
 
-const childrenOf = (node: AnyStateNode): AnyStateNode[] => Object.values(node.states);
-
-function renderRegion(region: AnyStateNode): string[] {
-  const states = descendantsOf(region);
+function renderRegion(machine: AnyStateMachine, region: AnyStateNode, sights: Sights): string[] {
   return [
     '',
     `## ${region.key}`,
@@ -26,20 +40,14 @@ function renderRegion(region: AnyStateNode): string[] {
     '```mermaid',
     'stateDiagram-v2',
     ...drawChildren(region, 1),
-    ...drawEdges([region, ...states], region),
+    ...drawEdges([region, ...descendantsOf(region)], region),
     '```',
     '',
-    '| state | meaning | deadline | exits |',
-    '|---|---|---|---|',
-    ...states.map((state) => renderRow(state, region)),
+    `| ${HEAD.join(' | ')} |`,
+    `|${'---|'.repeat(HEAD.length)}`,
+    ...rowsOf(machine, region, sights).map((cells) => `| ${cells.join(' | ')} |`),
   ];
 }
-
-const descendantsOf = (node: AnyStateNode): AnyStateNode[] =>
-  childrenOf(node).flatMap((child) => [child, ...descendantsOf(child)]);
-
-const pathOf = (node: AnyStateNode, region: AnyStateNode): string =>
-  node.path.slice(region.path.length).join('.') || region.key;
 
 /** Mermaid knows no dots in names, and state names are unique only within their parent. */
 const nameOf = (node: AnyStateNode): string => node.path.join('_');
@@ -67,41 +75,12 @@ function drawEdges(nodes: readonly AnyStateNode[], region: AnyStateNode): string
       (transition.target ?? []).map((target) => {
         // An edge of the region itself may start anywhere in it.
         const from = source === region ? '[*]' : nameOf(source);
-        return `  ${from} --> ${nameOf(target)}: ${labelOf(transition)}`;
+        return `  ${from} --> ${nameOf(target)}: ${shortLabelOf(transition)}`;
       }),
     ),
   );
   return [...new Set(edges)];
 }
 
-const transitionsOf = (node: AnyStateNode): AnyTransitionDefinition[] => [
-  ...[...node.transitions.values()].flat(),
-  ...(node.always ?? []),
-];
-
-function labelOf({ eventType, guard }: AnyTransitionDefinition): string {
-  const event = eventType === '' ? 'always' : (deadlineOf(eventType) ?? eventType);
-  return guard ? `[${event}]` : event;
-}
-
-/** `xstate.after.cloneDeadline.instance.provisioning.cloning` → `after cloneDeadline` */
-function deadlineOf(eventType: string): string | null {
-  const name = /^xstate\.after\.(\w+)\./.exec(eventType)?.[1];
-  return name === undefined ? null : `after ${name}`;
-}
-
-function renderRow(state: AnyStateNode, region: AnyStateNode): string {
-  const transitions = transitionsOf(state);
-  const deadlines = transitions.map(({ eventType }) => deadlineOf(eventType)).filter(Boolean);
-  const exits = transitions.flatMap((transition) => {
-    const targets = (transition.target ?? []).map((target) => pathOf(target, region));
-    return targets.map((target) => `${labelOf(transition)} → ${target}`);
-  });
-  const cells = [
-    `\`${pathOf(state, region)}\``,
-    state.description ?? '',
-    [...new Set(deadlines)].join(', '),
-    [...new Set(exits)].join('<br>'),
-  ];
-  return `| ${cells.join(' | ')} |`;
-}
+const shortLabelOf = (transition: AnyTransitionDefinition): string =>
+  transition.guard ? `[${eventOf(transition)}]` : eventOf(transition);

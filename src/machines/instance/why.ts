@@ -137,7 +137,7 @@ interface ComposedGuard {
 }
 
 /** XState keeps what `and`, `or` and `not` are made of. */
-function describeGuard(guard: unknown): string {
+export function describeGuard(guard: unknown): string {
   if (typeof guard === 'string') return guard;
   if (typeof guard === 'function') {
     const { name, guards, stateValue } = guard as unknown as ComposedGuard;
