@@ -1,5 +1,6 @@
 import { createApi } from './app/api.ts';
 import { type AppOptions, type Foundation, layFoundation } from './app/foundation.ts';
+import { startHeart } from './app/heart.ts';
 import { startView } from './app/view.ts';
 import { startWorkerRole } from './app/workers.ts';
 import { createMetricsRouter } from './http/metrics.ts';
@@ -28,6 +29,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     const api = await createApi(foundation, view);
     url = opened.use(await listen(api.app, config.http, api.attach)).url;
   }
+  opened.use(startHeart(foundation));
   opened.defer(() => foundation.closing.abort(new Error('this node shuts down')));
   logger.info({ role: config.role, url, metricsUrl }, 'started');
   const closing = opened.move();

@@ -27,6 +27,13 @@ import { createFleet } from '../../src/view/fleet.ts';
 import { createLive } from '../../src/view/live.ts';
 import { createRecent } from '../../src/view/recent.ts';
 
+const NO_QUEUES = {
+  get: () => {
+    throw new Error('nobody asks for jobs');
+  },
+  [Symbol.asyncDispose]: async () => {},
+};
+
 /**
  * Every endpoint that there can be, for whoever wants to know them and calls none: the real
  * composition, whose parts connect only when they are asked.
@@ -77,7 +84,7 @@ export async function listEndpoints(): Promise<readonly AnyEndpoint[]> {
     debts: createDebts(database.prisma),
     ports: createEdgePorts(database.pool),
     vmids: createVmids(database.pool),
-    now,
+    ...{ queues: NO_QUEUES, nodeId: 'docs', now },
     randomId: () => '',
     closing: new AbortController(),
     logger: createLogger('silent'),

@@ -41,11 +41,13 @@ import { type ConsoleSide, createConsoleSide } from './console.ts';
 import { createEdgeEndpoints } from './edge-endpoints.ts';
 import { createFileEndpoints } from './files.ts';
 import type { Foundation } from './foundation.ts';
+import { needsOf } from './heart.ts';
 import { createIdeSide, type IdeSide } from './ide.ts';
 import { createInsightEndpoints } from './insight.ts';
 import { createMailEndpoints } from './mail-endpoints.ts';
 import { measureFleet } from './metrics.ts';
 import { openPages } from './pages.ts';
+import { unseenAfter } from './polls.ts';
 import type { View } from './view.ts';
 
 export interface Api {
@@ -120,16 +122,14 @@ type EndpointParts = Pick<
   | 'debts'
   | 'vmids'
   | 'ports'
+  | 'nodeId'
   | 'now'
+  | 'queues'
   | 'randomId'
   | 'closing'
   | 'logger'
 > &
   Partial<Pick<Foundation, 'metrics'>>;
-
-/** So many looks may fail before what they saw last is not shown as true any more. */
-const UNSEEN_LOOKS = 4;
-const UNSEEN_MIN_MS = 30_000;
 
 /** Every operation of the API, in the order of the documentation. */
 export function createEndpoints(
@@ -137,12 +137,12 @@ export function createEndpoints(
   view: View,
   { accounts, billing, console, ide }: Sides,
 ): readonly AnyEndpoint[] {
-  const { config, database, redis, proxmox, actors, feed, relay, debts, vmids } = foundation;
+  const { config, database, proxmox, actors, feed, relay, debts, vmids } = foundation;
   const { now, randomId, closing } = foundation;
   const instances = createInstances(database.prisma);
   const { fleet, find } = view;
   const { everyMs, hostsEveryMs } = config.polls;
-  const unseenAfterMs = Math.max(UNSEEN_MIN_MS, UNSEEN_LOOKS * Math.max(everyMs, hostsEveryMs));
+  const unseenAfterMs = unseenAfter(everyMs, hostsEveryMs);
   const texts = createServerTexts({
     live: view.live,
     now,
@@ -183,10 +183,7 @@ export function createEndpoints(
   const ask = createAsk(foundation);
   const power = createHostPower(ask);
   return [
-    ...healthEndpoints({
-      postgres: () => database.pool.query('SELECT 1'),
-      redis: () => redis.ping(),
-    }),
+    ...healthEndpoints(needsOf(foundation)),
     ...accounts.endpoints,
     ...catalogueEndpoints(),
     ...queueBoardEndpoints(),

@@ -72,6 +72,8 @@ export interface Foundation {
   readonly mailWaker: MailWaker;
   readonly sendMail: SendMail;
   readonly metrics: Metrics;
+  /** Of this process, among all of the service. */
+  readonly nodeId: string;
   readonly now: () => number;
   readonly randomId: () => string;
   /** Aborted first of all when this node ends: whoever waits for something stops waiting. */
@@ -86,6 +88,7 @@ export async function layFoundation(
 ): Promise<Foundation> {
   const { config, logger, observe } = options;
   const now = Date.now;
+  const nodeId = randomBytes(6).toString('hex');
   const randomId = () => randomBytes(4).toString('hex');
   const warn = (what: string) => (err: unknown) => logger.warn({ err }, what);
 
@@ -125,7 +128,7 @@ export async function layFoundation(
     store,
     definitions,
     now,
-    nodeId: randomBytes(6).toString('hex'),
+    nodeId,
     ...(observe && { observe }),
   });
   actors.onCommitted(relay.announce);
@@ -155,8 +158,7 @@ export async function layFoundation(
     relay,
     ...layMail(database, queues, logger),
     metrics,
-    now,
-    randomId,
+    ...{ nodeId, now, randomId },
     closing,
     observe,
   };

@@ -23,20 +23,29 @@ export function measureCommits(store: ActorStore, metrics: Metrics): ActorStore 
 
 const JOB_STATES = ['waiting', 'prioritized', 'active', 'delayed', 'failed'] as const;
 
+type JobState = (typeof JOB_STATES)[number];
+
+/** How many jobs each queue has, by their state. */
+export async function countJobs(queues: Pick<Queues, 'get'>) {
+  return Promise.all(
+    QUEUE_NAMES.map(async (name) => {
+      const counted = await queues.get(name).getJobCounts(...JOB_STATES);
+      const jobs = JOB_STATES.map((state) => [state, counted[state] ?? 0] as const);
+      return { name, jobs: Object.fromEntries(jobs) as Readonly<Record<JobState, number>> };
+    }),
+  );
+}
+
 function measureQueues(queues: Queues, metrics: Metrics): void {
   metrics.addSource({
     name: 'zpack_queue_jobs',
     help: 'Jobs of BullMQ, the same seen from every process',
     labels: ['queue', 'state'],
     async read() {
-      const counted = QUEUE_NAMES.map(async (queue) => {
-        const counts = await queues.get(queue).getJobCounts(...JOB_STATES);
-        return JOB_STATES.map((state) => ({
-          labels: { queue, state },
-          value: counts[state] ?? 0,
-        }));
-      });
-      return (await Promise.all(counted)).flat();
+      const counted = await countJobs(queues);
+      return counted.flatMap(({ name: queue, jobs }) =>
+        JOB_STATES.map((state) => ({ labels: { queue, state }, value: jobs[state] })),
+      );
     },
   });
 }

@@ -43,7 +43,7 @@ export async function startWorkerRole(foundation: Foundation): Promise<AsyncDisp
   const reconcile = createReconcile(foundation);
   const mail = await createMailWork(foundation, createResets(foundation).issueReset, opened);
   const sweeps: Sweeps = {
-    hosts: polls.hosts,
+    ...polls.cluster,
     ...createEdgeSweeps(foundation),
     ...createBackupSweeps(foundation),
     ...billing?.sweeps,

@@ -18,6 +18,26 @@ const RETRY_MS = 100;
 /** Whoever finds no place in this time comes back later. */
 const PATIENCE_MS = 1_000;
 
+const keyOf = (prefix: string, node: string) => `${prefix}:node:${node}`;
+/** Where the semaphore keeps who holds a place of it, by when they last said so. */
+const holdersKeyOf = (prefix: string, node: string) => `semaphore:${keyOf(prefix, node)}`;
+
+/** How many places of each node are taken just now. */
+export function createNodeLoads(options: {
+  readonly redis: Redis;
+  readonly prefix: string;
+  readonly now: () => number;
+}) {
+  const { redis, prefix, now } = options;
+  return (nodes: readonly string[]): Promise<ReadonlyMap<string, number>> =>
+    Promise.all(
+      nodes.map(async (node) => {
+        const key = holdersKeyOf(prefix, node);
+        return [node, await redis.zcount(key, now() - LEASE_MS, '+inf')] as const;
+      }),
+    ).then((counted) => new Map(counted));
+}
+
 /**
  * Counts in Redis. That is a courtesy to the node, not a rule that anything else rests on: while
  * Redis is away, power goes on without it.
@@ -31,7 +51,7 @@ export function createNodeSlots(options: {
   const { redis, prefix, perNode, onError } = options;
   return {
     async use(node, signal, act) {
-      const slot = new Semaphore(redis, `${prefix}:node:${node}`, perNode, {
+      const slot = new Semaphore(redis, keyOf(prefix, node), perNode, {
         lockTimeout: LEASE_MS,
         refreshInterval: LEASE_MS / 3,
         retryInterval: RETRY_MS,

@@ -1,5 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
+import { withinTime } from './within-time.ts';
+
 export interface Sample {
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
@@ -120,7 +122,7 @@ function createSources(register: Registry) {
       async collect() {
         gauge.reset();
         try {
-          const samples = await withinTime(Promise.resolve().then(read));
+          const samples = await withinTime(SOURCE_TIMEOUT_MS, Promise.resolve().then(read));
           for (const sample of samples) gauge.set(sample.labels, sample.value);
         } catch {
           // Whoever looks at metrics because Redis is away must see the others. A gauge without
@@ -131,15 +133,4 @@ function createSources(register: Registry) {
       },
     });
   };
-}
-
-async function withinTime<T>(reading: Promise<T>): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const late = new Error(`not read within ${SOURCE_TIMEOUT_MS} ms`);
-  const timer = setTimeout(() => reject(late), SOURCE_TIMEOUT_MS);
-  try {
-    return await Promise.race([reading, promise]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -260,7 +260,16 @@ test('every page works on a phone, in the dark, by keyboard', async () => {
     await page.getByText(heading).first().waitFor();
     await look(`phone-${name.replace('/', '-')}`);
   }
+  await driveOperations(page, app.url);
+  await page.setViewportSize({ width: 1200, height: 900 });
+  for (const name of ['nodes', 'operations']) {
+    await page.goto(`${app.url}/#/admin/${name}`);
+    await page.getByRole('table').last().waitFor();
+    await look(`admin-${name}`);
+  }
+  await page.setViewportSize({ width: 390, height: 844 });
   const overflow = await page.evaluate<number>('document.documentElement.scrollWidth');
+  await page.goto(`${app.url}/#/admin/queues`);
   await button(page, 'Open the board').click();
   await page.getByText('effects-clone').first().waitFor({ state: 'attached' });
   await photograph(page, 'phone-board');
@@ -279,12 +288,27 @@ test('every page works on a phone, in the dark, by keyboard', async () => {
   expect(barriers).toEqual([]);
 }, 60_000);
 
+/** What is filtered is what was asked for, and leads to the server that it was about. */
+async function driveOperations(page: Page, url: string): Promise<void> {
+  await page.goto(`${url}/#/admin/operations`);
+  await page.getByLabel('What', { exact: true }).selectOption('create');
+  await button(page, 'Show').click();
+  const kinds = page.locator('tbody td:nth-child(3)');
+  await expect
+    .poll(async () => [...new Set(await kinds.allTextContents())], { timeout: COMING_MS })
+    .toEqual(['create']);
+  await page.getByRole('link', { name: /^dev-/ }).first().click();
+  await page.getByRole('heading', { name: 'Conditions' }).waitFor();
+}
+
 const PLACES = [
   ['new', 'What shall it be?'],
   ['account', 'Tokens for scripts'],
   ['billing', 'Billing'],
   ['admin/users', 'bob@zpack.test'],
   ['admin/audit', 'Whom'],
+  ['admin/nodes', 'pve1'],
+  ['admin/operations', 'Asked for'],
   ['admin/reconcile', 'Compare now'],
   ['admin/edge', 'DNS'],
   ['admin/mails', 'There are none'],

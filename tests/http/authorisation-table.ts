@@ -195,6 +195,8 @@ export const TABLE: Readonly<Record<string, Row>> = {
     body: () => ({ status: 'proxy_ping_ok', server_name: 'x-99999', address: 'x', port: 1 }),
   },
   getRoutes: { access: 'gate', opensFor: 'traefik', done: '200' },
+  getNodes: admin,
+  listAllOperations: admin,
   getReconcileReport: admin,
   reconcile: { access: 'admin', done: '202' },
   discoverExporters: { access: 'gate', opensFor: 'prometheus', done: '200' },

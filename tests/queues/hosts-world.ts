@@ -2,6 +2,7 @@ import { createProxmoxClient, type ProxmoxClient } from '../../src/clients/proxm
 import { markerOf } from '../../src/machines/instance/marker.ts';
 import { createHostSweep } from '../../src/queues/polls/sweep-hosts.ts';
 import { createTell } from '../../src/queues/polls/tell.ts';
+import { createContainerCounts } from '../../src/storage/cluster-nodes.ts';
 import { createPollTargets } from '../../src/storage/poll-targets.ts';
 import { setUp as startStandIn } from '../lab/proxmox-world.ts';
 import { never, serve, setUpObservers } from './polls-world.ts';
@@ -41,6 +42,7 @@ export async function setUpHosts(vmids: readonly number[], timeoutMs = 5_000) {
       targets: createPollTargets(node.pool),
       proxmox: { ...client, ...wrap(client) },
       live: t.live,
+      counts: createContainerCounts(t.redis, t.prefix),
       tell: createTell(node.actors),
       now: Date.now,
       logger: t.logger,

@@ -43,6 +43,20 @@ export interface ContainerConfig {
   readonly protection: boolean;
 }
 
+/** A node of the cluster, as the one that was asked knows it. */
+export interface ClusterNode {
+  readonly name: string;
+  readonly isOnline: boolean;
+  /** Share of its cores in use, 0 to 1. This and the following are null where not reported. */
+  readonly cpu: number | null;
+  readonly maxcpu: number | null;
+  /** Bytes. */
+  readonly mem: number | null;
+  readonly maxmem: number | null;
+  /** Seconds. */
+  readonly uptime: number | null;
+}
+
 interface ContainerStatus {
   readonly status: 'running' | 'stopped';
   readonly lock: string | null;
@@ -57,6 +71,8 @@ interface ContainerStatus {
 export interface ContainerReads {
   /** Every container of the cluster, in one call. A fresh one may be missing for some seconds. */
   listContainers(): Promise<ContainerResource[]>;
+  /** Every node of the cluster, in one call. Numbers only where the token may audit it. */
+  listNodes(): Promise<ClusterNode[]>;
   /** The only way to learn a container's node. */
   findContainer(vmid: number): Promise<ContainerResource | null>;
   /** Free at the moment of asking: no container and no virtual machine of that number. */
@@ -92,6 +108,14 @@ const container = z.object({
   disk: number,
   uptime: number,
 });
+const node = z
+  .object({
+    ...{ node: z.string(), status: z.string().default('unknown') },
+    ...{ cpu: number, maxcpu: number, mem: number, maxmem: number, uptime: number },
+  })
+  .transform(({ node: name, status, ...numbers }) => ({
+    ...{ name, isOnline: status === 'online', ...numbers },
+  }));
 const current = container
   .pick({ lock: true, cpu: true, mem: true, maxmem: true, disk: true, uptime: true })
   .extend({ status: z.enum(['running', 'stopped']) });
@@ -129,11 +153,13 @@ const networkInterface = z.object({
 const path = ({ node, vmid }: Place) => `/nodes/${encodeURIComponent(node)}/lxc/${vmid}`;
 
 export function createReads(transport: Transport): ContainerReads {
-  async function listGuests(): Promise<unknown[]> {
+  async function list<T extends z.ZodType>(type: 'vm' | 'node', one: T): Promise<z.output<T>[]> {
     const what = '/cluster/resources';
-    const answer = await transport.call({ method: 'GET', path: what, parameters: { type: 'vm' } });
-    return readData(z.array(z.unknown()), answer, what);
+    const answer = await transport.call({ method: 'GET', path: what, parameters: { type } });
+    return readData(z.array(one), answer, what);
   }
+
+  const listGuests = (): Promise<unknown[]> => list('vm', z.unknown());
 
   async function listContainers(): Promise<ContainerResource[]> {
     const rows = (await listGuests()).filter((row) => guest.safeParse(row).data?.type === 'lxc');
@@ -152,6 +178,7 @@ export function createReads(transport: Transport): ContainerReads {
 
   return {
     listContainers,
+    listNodes: () => list('node', node),
     async findContainer(vmid) {
       return (await listContainers()).find((one) => one.vmid === vmid) ?? null;
     },

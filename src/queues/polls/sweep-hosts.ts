@@ -1,5 +1,7 @@
 import type { ProxmoxClient } from '../../clients/proxmox/client.ts';
 import type { ContainerResource } from '../../clients/proxmox/reads.ts';
+import type { ContainerCounts } from '../../storage/cluster-nodes.ts';
+import type { KeptJson } from '../../storage/kept-json.ts';
 import type { LiveFeed } from '../../storage/live-feed.ts';
 import type { PollTargets } from '../../storage/poll-targets.ts';
 import type { Logger } from '../../telemetry/logger.ts';
@@ -16,6 +18,7 @@ export interface HostSweepOptions {
     'listContainers' | 'readConfig' | 'readStatus' | 'listAddresses'
   >;
   readonly live: Pick<LiveFeed, 'publish'>;
+  readonly counts: Pick<KeptJson<ContainerCounts>, 'save'>;
   readonly tell: Tell;
   readonly now: () => number;
   readonly logger: Logger;
@@ -29,7 +32,7 @@ const PATIENCE_MS = 1_000;
  * node: the list alone changes nothing. A list that does not come says nothing of any container.
  */
 export function createHostSweep(options: HostSweepOptions) {
-  const { targets, proxmox, live, now, logger } = options;
+  const { targets, proxmox, live, counts, now, logger } = options;
   const { look } = createHostLooks(options);
   const troubles = createTroubles(logger, 'containers could not be looked at');
 
@@ -51,9 +54,24 @@ export function createHostSweep(options: HostSweepOptions) {
       .filter(({ target, listed: entry }) => target.needsAddress || isNews(target, listedAs(entry)))
       .map((subject) => troubles.collect(look(subject, silent, shutdown)));
     live.publish({ agents: [], hosts: numbers });
+    counts
+      .save(countsOf(entries, observedAt))
+      .catch((err: unknown) => logger.warn({ err }, 'cannot keep how many containers there are'));
     await endsWithin(Promise.all(looks), PATIENCE_MS);
     troubles.log();
   };
+}
+
+function countsOf(entries: readonly ContainerResource[], at: number): ContainerCounts {
+  const byNode = Map.groupBy(
+    entries.filter(({ template }) => !template),
+    ({ node }) => node,
+  );
+  const counted = [...byNode].map(([node, all]) => {
+    const running = all.filter(({ status }) => status === 'running').length;
+    return [node, { running, all: all.length }] as const;
+  });
+  return { countedAt: new Date(at).toISOString(), nodes: Object.fromEntries(counted) };
 }
 
 /** None of what is not there: but that has been found out, and when. */

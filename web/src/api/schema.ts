@@ -387,6 +387,45 @@ export type Health = {
   readonly status: "ok";
 };
 
+export type HostNode = {
+  readonly name: string;
+  /** `unlisted`: the cluster does not know it any more; `unknown`: nobody can tell */
+  readonly state: "online" | "offline" | "unlisted" | "unknown";
+  /** When it was last heard of, if nobody can tell now */
+  readonly unknownSince: string | null;
+  /** When it was last seen online; null: not of late */
+  readonly onlineAt: string | null;
+  /** null: never */
+  readonly onlineAgeMs: number | null;
+  /** Share of its cores, 0 to 1. As the following, of when it was online */
+  readonly cpu: number | null;
+  /** Cores */
+  readonly maxcpu: number | null;
+  /** Bytes, as maxmem */
+  readonly mem: number | null;
+  readonly maxmem: number | null;
+  /** Seconds */
+  readonly uptime: number | null;
+  /** Of whomever; null: they were not counted of late */
+  readonly containers: {
+    readonly running: number;
+    readonly all: number;
+    readonly countedAt: string;
+    readonly ageMs: number;
+  } | null;
+  /** Instances, as we know them */
+  readonly ours: {
+    readonly running: number;
+    readonly all: number;
+  };
+  /** Changes of power that it is at, and how many it may be at */
+  readonly calls: {
+    /** null: Redis does not say */
+    readonly inFlight: number | null;
+    readonly max: number;
+  };
+};
+
 /** A change of power, whoever wanted it */
 export type HostOperation = {
   readonly id: string;
@@ -488,6 +527,35 @@ export type JournalEntry = {
   readonly moved: readonly string[];
 };
 
+export type ListedOperation = {
+  readonly id: string;
+  readonly kind: "create" | "retry" | "delete" | "start" | "stop" | "restart" | "publish" | "unpublish" | "backup" | "restore" | "verify" | "backup_deletion";
+  readonly state: "running" | "succeeded" | "failed" | "superseded";
+  /** What it is doing just now, or did last */
+  readonly step: string | null;
+  readonly requestedBy: string;
+  readonly acceptedAt: string;
+  /** When work on it began */
+  readonly startedAt: string | null;
+  readonly finishedAt: string | null;
+  /** It ends until then, one way or the other */
+  readonly deadline: string | null;
+  /** The latest Proxmox task that worked on it */
+  readonly upid: string | null;
+  /** Why it failed */
+  readonly error: {
+    readonly step: string;
+    readonly code: string;
+    readonly message: string;
+  } | null;
+  /** Of one that is about a backup; null: it is still being made */
+  readonly backupId?: string | null;
+  readonly vmid: number;
+  readonly instanceId: string;
+  /** null: the instance does not live any more */
+  readonly hostname: string | null;
+};
+
 /** Of the last minute; null: unknown */
 export type LiveNumbers = {
   readonly agent: {
@@ -544,6 +612,50 @@ export type Maintenance = {
       readonly message: string;
     } | null;
   } | null;
+};
+
+export type Nodes = {
+  /** All of them are there, and whatever they need */
+  readonly ok: boolean;
+  readonly observedAt: string;
+  /** The process that answers, by its id */
+  readonly answeredBy: string;
+  /** From the process that answers, just now, as Redis */
+  readonly postgres: Reached;
+  readonly redis: Reached;
+  /** null: Redis, which keeps what was seen, does not answer, or nobody has looked */
+  readonly cluster: {
+    /** When Proxmox last listed its nodes; null: never */
+    readonly checkedAt: string | null;
+    /** null: never */
+    readonly ageMs: number | null;
+    /** Why it did not, also when it is well again */
+    readonly lastError: {
+      readonly code: string;
+      readonly at: string;
+    } | null;
+    readonly nodes: readonly HostNode[];
+  } | null;
+  /** null: Redis does not answer */
+  readonly processes: readonly ServiceProcess[] | null;
+  /** null: PostgreSQL does not answer */
+  readonly backlog: {
+    /** Effects that have not ended */
+    readonly effects: number;
+    /** 0: there are none */
+    readonly oldestEffectMs: number;
+    readonly timers: number;
+    readonly timersOverdue: number;
+    readonly debts: number;
+  } | null;
+  /** null: Redis does not answer */
+  readonly queues: readonly ({
+    readonly name: string;
+    readonly waiting: number;
+    readonly active: number;
+    readonly delayed: number;
+    readonly failed: number;
+  })[] | null;
 };
 
 export type Operated = {
@@ -717,6 +829,12 @@ export type ProxyReport = {
   readonly detail?: string | null;
   /** ISO 8601 or Unix ms, by the clock of the bridge */
   readonly timestamp?: string | number | null;
+};
+
+/** Whether it has answered, and after what time */
+export type Reached = {
+  readonly reachable: boolean;
+  readonly latencyMs: number;
 };
 
 export type ReconcileReport = {
@@ -905,6 +1023,34 @@ export type ServerStatus = {
 
 export type ServersSnapshot = {
   readonly servers: readonly Server[];
+};
+
+/** A process of this service, in its own words */
+export type ServiceProcess = {
+  readonly id: string;
+  readonly role: "api" | "worker" | "all";
+  readonly version: string;
+  /** The name of its machine */
+  readonly host: string;
+  /** Its number there */
+  readonly pid: number;
+  readonly state: "alive" | "silent";
+  /** When it was last heard of, if it is silent */
+  readonly unknownSince: string | null;
+  readonly startedAt: string;
+  /** When it said all of this */
+  readonly beatAt: string;
+  /** Since then */
+  readonly ageMs: number;
+  /** How late its timers are, of its last seconds */
+  readonly eventLoop: {
+    readonly meanMs: number;
+    readonly p99Ms: number;
+    readonly maxMs: number;
+  };
+  readonly memoryBytes: number;
+  readonly postgres: Reached;
+  readonly redis: Reached;
 };
 
 export type Session = {
@@ -2146,6 +2292,31 @@ export interface Endpoints {
     reply: ReconcileReport | {
       readonly ok: true;
       readonly statusUrl: string;
+    };
+  };
+  /** The nodes of Proxmox and the processes of this service, as they were last seen */
+  'GET /api/admin/nodes': {
+    path: undefined;
+    query: undefined;
+    body: undefined;
+    reply: Nodes;
+  };
+  /** What was done to all servers and for whom, the latest first */
+  'GET /api/admin/operations': {
+    path: undefined;
+    query: {
+      readonly limit?: number;
+      /** `nextCursor` of the page before */
+      readonly cursor?: string;
+      readonly state?: "running" | "succeeded" | "failed" | "superseded";
+      readonly kind?: "create" | "retry" | "delete" | "start" | "stop" | "restart" | "publish" | "unpublish" | "backup" | "restore" | "verify" | "backup_deletion";
+      readonly vmid?: number;
+    };
+    body: undefined;
+    reply: {
+      readonly operations: readonly ListedOperation[];
+      /** null: the last page */
+      readonly nextCursor: string | null;
     };
   };
   /** Targets for Prometheus (HTTP service discovery) */

@@ -2,6 +2,8 @@ import { Tabs } from '../parts/tabs.tsx';
 import { hrefOf } from '../router.ts';
 import { BillingRuns } from './admin-billing.tsx';
 import { EdgeParties } from './admin-edge.tsx';
+import { NodeHealth } from './admin-nodes.tsx';
+import { AllOperations } from './admin-operations.tsx';
 import { Audit, Mails, Users } from './admin-people.tsx';
 import { QueueBoard } from './admin-queues.tsx';
 import { Reconcile } from './admin-reconcile.tsx';
@@ -9,6 +11,8 @@ import { Reconcile } from './admin-reconcile.tsx';
 const TABS = {
   users: ['Accounts', Users],
   audit: ['Audit', Audit],
+  nodes: ['Nodes', NodeHealth],
+  operations: ['Operations', AllOperations],
   reconcile: ['Debts', Reconcile],
   queues: ['Queues', QueueBoard],
   edge: ['Edge', EdgeParties],

@@ -4,7 +4,7 @@ const TONES: Readonly<Record<string, readonly string[]>> = {
   good: [
     ...['running', 'True', 'ok', 'published', 'connectable', 'succeeded', 'active', 'sent'],
     ...['reachable', 'trialing', 'exempt', 'online', 'live', 'verified'],
-    'accepted',
+    ...['accepted', 'alive'],
   ],
   busy: [
     ...['installing', 'starting', 'stopping', 'restarting', 'deleting', 'pending', 'publishing'],
@@ -14,7 +14,7 @@ const TONES: Readonly<Record<string, readonly string[]>> = {
   bad: [
     ...['error', 'crashed', 'failed', 'stuck', 'owed', 'offline', 'host offline', 'suspended'],
     ...['backend_unreachable', 'bounced', 'unreachable', 'canceled', 'expired', 'expiring', 'lost'],
-    ...['damaged', 'missing', 'missed'],
+    ...['damaged', 'missing', 'missed', 'silent', 'unlisted'],
   ],
 };
 

@@ -2770,6 +2770,8 @@ export const OperationScalarFieldEnum = {
   instanceId: 'instanceId',
   vmid: 'vmid',
   record: 'record',
+  state: 'state',
+  kind: 'kind',
   acceptedAt: 'acceptedAt'
 } as const
 

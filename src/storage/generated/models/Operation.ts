@@ -38,6 +38,8 @@ export type OperationMinAggregateOutputType = {
   id: string | null
   instanceId: string | null
   vmid: number | null
+  state: string | null
+  kind: string | null
   acceptedAt: Date | null
 }
 
@@ -45,6 +47,8 @@ export type OperationMaxAggregateOutputType = {
   id: string | null
   instanceId: string | null
   vmid: number | null
+  state: string | null
+  kind: string | null
   acceptedAt: Date | null
 }
 
@@ -53,6 +57,8 @@ export type OperationCountAggregateOutputType = {
   instanceId: number
   vmid: number
   record: number
+  state: number
+  kind: number
   acceptedAt: number
   _all: number
 }
@@ -70,6 +76,8 @@ export type OperationMinAggregateInputType = {
   id?: true
   instanceId?: true
   vmid?: true
+  state?: true
+  kind?: true
   acceptedAt?: true
 }
 
@@ -77,6 +85,8 @@ export type OperationMaxAggregateInputType = {
   id?: true
   instanceId?: true
   vmid?: true
+  state?: true
+  kind?: true
   acceptedAt?: true
 }
 
@@ -85,6 +95,8 @@ export type OperationCountAggregateInputType = {
   instanceId?: true
   vmid?: true
   record?: true
+  state?: true
+  kind?: true
   acceptedAt?: true
   _all?: true
 }
@@ -180,6 +192,8 @@ export type OperationGroupByOutputType = {
   instanceId: string
   vmid: number
   record: runtime.JsonValue
+  state: string | null
+  kind: string | null
   acceptedAt: Date
   _count: OperationCountAggregateOutputType | null
   _avg: OperationAvgAggregateOutputType | null
@@ -211,6 +225,8 @@ export type OperationWhereInput = {
   instanceId?: Prisma.StringFilter<"Operation"> | string
   vmid?: Prisma.IntFilter<"Operation"> | number
   record?: Prisma.JsonFilter<"Operation">
+  state?: Prisma.StringNullableFilter<"Operation"> | string | null
+  kind?: Prisma.StringNullableFilter<"Operation"> | string | null
   acceptedAt?: Prisma.DateTimeFilter<"Operation"> | Date | string
 }
 
@@ -219,6 +235,8 @@ export type OperationOrderByWithRelationInput = {
   instanceId?: Prisma.SortOrder
   vmid?: Prisma.SortOrder
   record?: Prisma.SortOrder
+  state?: Prisma.SortOrderInput | Prisma.SortOrder
+  kind?: Prisma.SortOrderInput | Prisma.SortOrder
   acceptedAt?: Prisma.SortOrder
 }
 
@@ -231,6 +249,8 @@ export type OperationWhereUniqueInput = Prisma.AtLeast<{
   instanceId?: Prisma.StringFilter<"Operation"> | string
   vmid?: Prisma.IntFilter<"Operation"> | number
   record?: Prisma.JsonFilter<"Operation">
+  state?: Prisma.StringNullableFilter<"Operation"> | string | null
+  kind?: Prisma.StringNullableFilter<"Operation"> | string | null
   acceptedAt?: Prisma.DateTimeFilter<"Operation"> | Date | string
 }, "instanceId_id">
 
@@ -239,6 +259,8 @@ export type OperationOrderByWithAggregationInput = {
   instanceId?: Prisma.SortOrder
   vmid?: Prisma.SortOrder
   record?: Prisma.SortOrder
+  state?: Prisma.SortOrderInput | Prisma.SortOrder
+  kind?: Prisma.SortOrderInput | Prisma.SortOrder
   acceptedAt?: Prisma.SortOrder
   _count?: Prisma.OperationCountOrderByAggregateInput
   _avg?: Prisma.OperationAvgOrderByAggregateInput
@@ -255,6 +277,8 @@ export type OperationScalarWhereWithAggregatesInput = {
   instanceId?: Prisma.StringWithAggregatesFilter<"Operation"> | string
   vmid?: Prisma.IntWithAggregatesFilter<"Operation"> | number
   record?: Prisma.JsonWithAggregatesFilter<"Operation">
+  state?: Prisma.StringNullableWithAggregatesFilter<"Operation"> | string | null
+  kind?: Prisma.StringNullableWithAggregatesFilter<"Operation"> | string | null
   acceptedAt?: Prisma.DateTimeWithAggregatesFilter<"Operation"> | Date | string
 }
 
@@ -263,6 +287,8 @@ export type OperationCreateInput = {
   instanceId: string
   vmid: number
   record: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  state?: string | null
+  kind?: string | null
   acceptedAt: Date | string
 }
 
@@ -271,6 +297,8 @@ export type OperationUncheckedCreateInput = {
   instanceId: string
   vmid: number
   record: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  state?: string | null
+  kind?: string | null
   acceptedAt: Date | string
 }
 
@@ -279,6 +307,8 @@ export type OperationUpdateInput = {
   instanceId?: Prisma.StringFieldUpdateOperationsInput | string
   vmid?: Prisma.IntFieldUpdateOperationsInput | number
   record?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  state?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  kind?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   acceptedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
@@ -287,6 +317,8 @@ export type OperationUncheckedUpdateInput = {
   instanceId?: Prisma.StringFieldUpdateOperationsInput | string
   vmid?: Prisma.IntFieldUpdateOperationsInput | number
   record?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  state?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  kind?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   acceptedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
@@ -295,6 +327,8 @@ export type OperationCreateManyInput = {
   instanceId: string
   vmid: number
   record: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  state?: string | null
+  kind?: string | null
   acceptedAt: Date | string
 }
 
@@ -303,6 +337,8 @@ export type OperationUpdateManyMutationInput = {
   instanceId?: Prisma.StringFieldUpdateOperationsInput | string
   vmid?: Prisma.IntFieldUpdateOperationsInput | number
   record?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  state?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  kind?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   acceptedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
@@ -311,6 +347,8 @@ export type OperationUncheckedUpdateManyInput = {
   instanceId?: Prisma.StringFieldUpdateOperationsInput | string
   vmid?: Prisma.IntFieldUpdateOperationsInput | number
   record?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  state?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  kind?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   acceptedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
@@ -324,6 +362,8 @@ export type OperationCountOrderByAggregateInput = {
   instanceId?: Prisma.SortOrder
   vmid?: Prisma.SortOrder
   record?: Prisma.SortOrder
+  state?: Prisma.SortOrder
+  kind?: Prisma.SortOrder
   acceptedAt?: Prisma.SortOrder
 }
 
@@ -335,6 +375,8 @@ export type OperationMaxOrderByAggregateInput = {
   id?: Prisma.SortOrder
   instanceId?: Prisma.SortOrder
   vmid?: Prisma.SortOrder
+  state?: Prisma.SortOrder
+  kind?: Prisma.SortOrder
   acceptedAt?: Prisma.SortOrder
 }
 
@@ -342,6 +384,8 @@ export type OperationMinOrderByAggregateInput = {
   id?: Prisma.SortOrder
   instanceId?: Prisma.SortOrder
   vmid?: Prisma.SortOrder
+  state?: Prisma.SortOrder
+  kind?: Prisma.SortOrder
   acceptedAt?: Prisma.SortOrder
 }
 
@@ -356,6 +400,8 @@ export type OperationSelect<ExtArgs extends runtime.Types.Extensions.InternalArg
   instanceId?: boolean
   vmid?: boolean
   record?: boolean
+  state?: boolean
+  kind?: boolean
   acceptedAt?: boolean
 }, ExtArgs["result"]["operation"]>
 
@@ -364,6 +410,8 @@ export type OperationSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Ext
   instanceId?: boolean
   vmid?: boolean
   record?: boolean
+  state?: boolean
+  kind?: boolean
   acceptedAt?: boolean
 }, ExtArgs["result"]["operation"]>
 
@@ -372,6 +420,8 @@ export type OperationSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Ext
   instanceId?: boolean
   vmid?: boolean
   record?: boolean
+  state?: boolean
+  kind?: boolean
   acceptedAt?: boolean
 }, ExtArgs["result"]["operation"]>
 
@@ -380,10 +430,12 @@ export type OperationSelectScalar = {
   instanceId?: boolean
   vmid?: boolean
   record?: boolean
+  state?: boolean
+  kind?: boolean
   acceptedAt?: boolean
 }
 
-export type OperationOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "instanceId" | "vmid" | "record" | "acceptedAt", ExtArgs["result"]["operation"]>
+export type OperationOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "instanceId" | "vmid" | "record" | "state" | "kind" | "acceptedAt", ExtArgs["result"]["operation"]>
 
 export type $OperationPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Operation"
@@ -393,6 +445,11 @@ export type $OperationPayload<ExtArgs extends runtime.Types.Extensions.InternalA
     instanceId: string
     vmid: number
     record: runtime.JsonValue
+    /**
+     * Generated from `record`, as `kind`.
+     */
+    state: string | null
+    kind: string | null
     acceptedAt: Date
   }, ExtArgs["result"]["operation"]>
   composites: {}
@@ -821,6 +878,8 @@ export interface OperationFieldRefs {
   readonly instanceId: Prisma.FieldRef<"Operation", 'String'>
   readonly vmid: Prisma.FieldRef<"Operation", 'Int'>
   readonly record: Prisma.FieldRef<"Operation", 'Json'>
+  readonly state: Prisma.FieldRef<"Operation", 'String'>
+  readonly kind: Prisma.FieldRef<"Operation", 'String'>
   readonly acceptedAt: Prisma.FieldRef<"Operation", 'DateTime'>
 }
     
