@@ -53,3 +53,12 @@ export async function findBarriers(page: Page): Promise<readonly string[]> {
       .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
   });
 }
+
+/** As text, like all that runs in the page and needs its types. */
+const AGELESS = `[...document.querySelectorAll('main .badge')]
+  .filter((badge) => !badge.closest('tr, li, h2, p, .title')?.querySelector('.age'))
+  .map((badge) => badge.textContent)`;
+
+/** What a page says of the world without saying when that was seen. */
+export const findAgeless = (page: Page): Promise<readonly string[]> =>
+  page.evaluate<readonly string[]>(AGELESS);

@@ -13,7 +13,13 @@ import { PASSWORD } from '../support/accounts.ts';
 import { ADMIN } from '../support/app.ts';
 import { sellPlans } from '../support/plans.ts';
 import { BACKUP_PACE, driveBackups } from './console-page-backups.ts';
-import { findBarriers, openBrowser, openPage, photograph } from './console-page-browser.ts';
+import {
+  findAgeless,
+  findBarriers,
+  openBrowser,
+  openPage,
+  photograph,
+} from './console-page-browser.ts';
 
 const COMING_MS = 60_000;
 
@@ -120,6 +126,8 @@ test('a Minecraft server is made, joined, stopped, edited and deleted in the pag
   expect(new Set(steady).size).toBeGreaterThan(2);
   expect(seen.flat().some(({ state }) => state === 'current')).toBe(true);
   await page.getByText('connectable').waitFor();
+  await page.getByRole('heading', { name: 'At the proxy' }).waitFor();
+  expect(await findAgeless(page)).toEqual([]);
 
   const allowed = (await world.alice.call('GET', `/api/servers/${vmid}`)).body.server;
   expect(allowed.allowedActions).toContain('stop');
@@ -259,6 +267,7 @@ test('every page works on a phone, in the dark, by keyboard', async () => {
     await page.goto(`${app.url}/#/${name}`);
     await page.getByText(heading).first().waitFor();
     await look(`phone-${name.replace('/', '-')}`);
+    if (name.startsWith('admin')) expect(await findAgeless(page)).toEqual([]);
   }
   await driveOperations(page, app.url);
   await page.setViewportSize({ width: 1200, height: 900 });

@@ -32,12 +32,14 @@ export function BillingRuns() {
       <Table
         caption="Billing runs"
         head={['Began', 'What', 'End', 'Result']}
-        rows={(value?.runs ?? []).map(({ id, kind, startedAt, outcome, result }) => ({
+        rows={(value?.runs ?? []).map(({ id, kind, startedAt, finishedAt, outcome, result }) => ({
           key: id,
           cells: [
             <Age key="at" at={startedAt} />,
             kind,
-            <Badge key="end" word={outcome ?? 'running'} />,
+            <span key="end">
+              <Badge word={outcome ?? 'running'} /> {finishedAt && <Age at={finishedAt} />}
+            </span>,
             <code key="result">{JSON.stringify(result)}</code>,
           ],
         }))}

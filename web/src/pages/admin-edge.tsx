@@ -25,14 +25,15 @@ export function EdgeParties() {
       <Table
         caption="Third parties"
         none="No third party is configured."
-        head={['Who', 'State', 'Answered in', 'Looked at', 'Latest failure']}
+        head={['Who', 'State', 'Answered in', 'Latest failure']}
         rows={(value?.parties ?? []).map((party) => ({
           key: party.name,
           cells: [
             party.name,
-            <Badge key="state" word={REACHABLE[`${party.reachable}`]} />,
+            <span key="state">
+              <Badge word={REACHABLE[`${party.reachable}`]} /> <Age at={party.checkedAt} />
+            </span>,
             party.latencyMs === null ? '–' : `${Math.round(party.latencyMs)} ms`,
-            <Age key="at" at={party.checkedAt} />,
             party.lastError ? (
               <>
                 {party.lastError.code}, <Age at={party.lastError.at} />

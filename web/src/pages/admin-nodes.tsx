@@ -92,14 +92,14 @@ function hostCells(node: HostNode) {
   ];
 }
 
-const reached = ({ reachable, latencyMs }: Reached) => (
+const reached = ({ reachable, latencyMs }: Reached, at: string) => (
   <>
-    <Badge word={reachable ? 'reachable' : 'unreachable'} /> {latencyMs} ms
+    <Badge word={reachable ? 'reachable' : 'unreachable'} /> {latencyMs} ms <Age at={at} />
   </>
 );
 
 function ProcessList({
-  nodes: { processes, postgres, redis, answeredBy },
+  nodes: { processes, postgres, redis, observedAt, answeredBy },
 }: {
   readonly nodes: Nodes;
 }) {
@@ -107,8 +107,8 @@ function ProcessList({
     <>
       <h2>Processes of this service</h2>
       <p>
-        The one that answers, {answeredBy}, finds PostgreSQL {reached(postgres)} and Redis{' '}
-        {reached(redis)}.
+        The one that answers, {answeredBy}, finds PostgreSQL {reached(postgres, observedAt)} and
+        Redis {reached(redis, observedAt)}.
       </p>
       {processes === null ? (
         <p>Nobody knows which there are: Redis does not answer.</p>
@@ -144,7 +144,7 @@ function processCells(node: ServiceProcess) {
       {eventLoop.p99Ms} ms, at most {eventLoop.maxMs} ms
     </span>,
     sizeOf(node.memoryBytes),
-    <span key="postgres">{reached(node.postgres)}</span>,
+    <span key="postgres">{reached(node.postgres, node.beatAt)}</span>,
   ];
 }
 

@@ -48,7 +48,12 @@ export function Users() {
           cells: [
             user.username,
             <>
-              {user.email} {user.mailBouncedAt && <Badge word="bounced" />}
+              {user.email}{' '}
+              {user.mailBouncedAt && (
+                <>
+                  <Badge word="bounced" /> <Age at={user.mailBouncedAt} />
+                </>
+              )}
             </>,
             <code key="id">{user.id}</code>,
             user.role,

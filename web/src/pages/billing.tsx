@@ -68,7 +68,8 @@ function Standing({
       )}
       {change && change.state !== 'succeeded' && (
         <p role="status">
-          <Badge word={change.state} /> {change.kind} to {nameOf(plans, change.planId)}
+          <Badge word={change.state} /> <Age at={change.finishedAt ?? change.acceptedAt} />{' '}
+          {change.kind} to {nameOf(plans, change.planId)}
           {change.error && <>: {change.error.message}</>}
         </p>
       )}

@@ -110,6 +110,7 @@ function PowerOperation({ operation }: { readonly operation: ServerStatus['hostO
           , ends at the latest <Due at={deadline} />
         </>
       )}
+      {operation.finishedAt !== null && <Age at={operation.finishedAt} before=", ended " />}
       {error && <>: {error.message}</>}
     </p>
   );

@@ -92,6 +92,7 @@ function Work({ operation }: { readonly operation: ServerStatus['maintenance']['
     <p role="status">
       <Badge word={state} /> {kind.replaceAll('_', ' ')}
       {backupId !== null && ` of ${backupId}`}, step {step}, asked for <Age at={acceptedAt} />
+      {operation.finishedAt !== null && <Age at={operation.finishedAt} before=", ended " />}
       {error && (
         <>
           : {error.message} <code>{error.code}</code>

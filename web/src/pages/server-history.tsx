@@ -2,7 +2,7 @@ import { useState } from 'react';
 
 import { call } from '../api/client.ts';
 import type { Endpoints, JournalEntry } from '../api/schema.ts';
-import { Age } from '../parts/badge.tsx';
+import { Age, Badge } from '../parts/badge.tsx';
 import { Problem } from '../parts/problem.tsx';
 import { Table } from '../parts/table.tsx';
 import { useResource } from '../state/resource.ts';
@@ -72,7 +72,9 @@ function Operations({ id, revision }: { readonly id: number; readonly revision: 
             cells: [
               <Age key="at" at={one.acceptedAt} />,
               one.kind,
-              one.state,
+              <span key="end">
+                <Badge word={one.state} /> {one.finishedAt !== null && <Age at={one.finishedAt} />}
+              </span>,
               one.requestedBy,
               one.error?.message ?? '–',
             ],

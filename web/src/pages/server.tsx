@@ -7,6 +7,7 @@ import { Age, Badge } from '../parts/badge.tsx';
 import { Problem } from '../parts/problem.tsx';
 import { Tabs } from '../parts/tabs.tsx';
 import { hrefOf } from '../router.ts';
+import { seenAt } from '../state/clock.ts';
 import { fleet, rowOf } from '../state/fleet.ts';
 import { useRepeated, useResource } from '../state/resource.ts';
 import { BackupsTab } from './server-backups.tsx';
@@ -77,7 +78,12 @@ export function ServerPage({
     <>
       <div className="title">
         <h1>{value?.status.name ?? `Server ${id}`}</h1>
-        {value && <Badge word={value.status.status} />}
+        {value && readAt !== null && (
+          <>
+            <Badge word={value.status.status} />
+            <Age at={seenAt(value.status, readAt)} before="seen " />
+          </>
+        )}
         <Age at={readAt} before="read " />
       </div>
       <Tabs
@@ -90,8 +96,12 @@ export function ServerPage({
         }))}
       />
       <Problem problem={problem} />
-      {value && tab === 'overview' && (
-        <OverviewTab known={value} reload={reload} isAdmin={account.role === 'admin'} />
+      {value && readAt !== null && tab === 'overview' && (
+        <OverviewTab
+          known={{ ...value, readAt }}
+          reload={reload}
+          isAdmin={account.role === 'admin'}
+        />
       )}
       {tab === 'console' && <ConsoleTab id={Number(id)} key={id} />}
       {tab === 'files' && <FilesTab id={Number(id)} path={path.join('/')} />}

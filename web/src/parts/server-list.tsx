@@ -1,6 +1,7 @@
 import { memo, useEffect, useLayoutEffect, useRef, useState } from 'react';
 
 import { hrefOf } from '../router.ts';
+import { seenAt } from '../state/clock.ts';
 import type { Row } from '../state/fleet.ts';
 import { Age, Badge } from './badge.tsx';
 
@@ -79,11 +80,6 @@ function moveFocus(event: KeyboardEvent): void {
   item.querySelector('a')?.focus();
 }
 
-const seenAt = ({ server: { ages }, toldAt }: Row): number | null => {
-  const age = ages.agent ?? ages.host ?? ages.state;
-  return age === null ? null : toldAt - age;
-};
-
 const ServerRow = memo(function ServerRow({
   row,
   place,
@@ -115,7 +111,7 @@ const ServerRow = memo(function ServerRow({
         </span>
         <span className="state">
           <Badge word={server.status} />
-          <Age at={seenAt(row)} before="seen " />
+          <Age at={seenAt(server, row.toldAt)} before="seen " />
         </span>
       </a>
     </li>

@@ -14,6 +14,20 @@ export function startClock(): void {
 /** Unix ms, once a second. */
 export const useNow = (): number => useSelector(clock, ({ context }) => context.now);
 
+interface Seen {
+  readonly ages: {
+    readonly agent: number | null;
+    readonly host: number | null;
+    readonly state: number | null;
+  };
+}
+
+/** When a server was last seen, by the clock of this page: ages are of when it was told of them. */
+export function seenAt({ ages }: Seen, toldAt: number): number | null {
+  const age = ages.agent ?? ages.host ?? ages.state;
+  return age === null ? null : toldAt - age;
+}
+
 const UNITS = [
   ['d', 86_400],
   ['h', 3_600],
