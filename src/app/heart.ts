@@ -67,7 +67,7 @@ export function startHeart(parts: HeartParts): AsyncDisposable {
   let beating: Promise<void> = Promise.resolve();
   const beat = () => {
     beating = look()
-      .then(nodes.beat)
+      .then((node) => withinTime(ANSWER_MS, nodes.beat(node)))
       // Whoever looks sees that nothing has been heard of it.
       .catch((err: unknown) => logger.warn({ err }, 'cannot say that this process is there'));
   };
@@ -78,7 +78,7 @@ export function startHeart(parts: HeartParts): AsyncDisposable {
       clearInterval(timer);
       loop.disable();
       await beating;
-      await nodes.leave(id).catch((err: unknown) => {
+      await withinTime(ANSWER_MS, nodes.leave(id)).catch((err: unknown) => {
         logger.warn({ err }, 'cannot say that this process ends');
       });
     },
