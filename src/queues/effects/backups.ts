@@ -132,10 +132,16 @@ export function createBackupPerformers(options: BackupOptions): Pick<Performers,
 /** The game inside, stopped for a restoration and started again after it. */
 function createGame({ agents, pollMs }: BackupOptions) {
   const becomes = (ip: string, states: readonly string[], signal: AbortSignal) =>
-    poll(async () => (states.includes((await agents.status(ip, { signal })).state) ? true : null), {
-      ...{ signal, pollMs, timeoutMs: GAME_TIMEOUT_MS },
-      failure: { reason: 'game_slow', message: `the game did not become ${states[0]}` },
-    });
+    poll(
+      async () => {
+        const { state } = await agents.status(ip, { signal });
+        return states.includes(state) ? state : null;
+      },
+      {
+        ...{ signal, pollMs, timeoutMs: GAME_TIMEOUT_MS },
+        failure: { reason: 'game_slow', message: `the game did not become ${states[0]}` },
+      },
+    );
   return {
     /** A predecessor may have stopped it: what it saw was told before, and stays. */
     async halt(ip: string, signal: AbortSignal, foundRunning: () => Promise<void>): Promise<void> {
@@ -145,11 +151,12 @@ function createGame({ agents, pollMs }: BackupOptions) {
       await agents.control(ip, 'stop', { signal });
       await becomes(ip, RESTS, signal);
     },
+    /** One that has died was started, by whoever it was: that is another matter. */
     async resume(ip: string, signal: AbortSignal): Promise<void> {
       const { state } = await agents.status(ip, { signal });
-      if (state === 'running') return;
-      await agents.control(ip, 'start', { signal });
-      await becomes(ip, ['running'], signal);
+      if (RESTS.includes(state)) await agents.control(ip, 'start', { signal });
+      if ((await becomes(ip, ['running', 'crashed'], signal)) === 'running') return;
+      throw failed('game_crashed', 'the game was started again, and has died');
     },
   };
 }
