@@ -122,6 +122,7 @@ function refusalOf(snapshot: InstanceSnapshot, type: string): RefusalCode {
   if (snapshot.context.maintenance.operation?.state === 'running' && !IN_ANY_CASE.has(type)) {
     return 'maintenance_in_progress';
   }
+  if (type === 'game_stop.requested') return 'no_change';
   if (NEEDS_ENTITLEMENT.has(type) && snapshot.context.entitlement.suspendedAt !== null) {
     return 'suspended';
   }
@@ -136,7 +137,6 @@ function refusalOf(snapshot: InstanceSnapshot, type: string): RefusalCode {
   if (type === 'unpublish.requested') {
     return snapshot.matches({ edge: 'unpublishing' }) ? 'unpublish_in_progress' : 'no_change';
   }
-  if (type === 'game_stop.requested') return 'no_change';
   if (ON_BACKUPS.includes(type) && host === 'running') {
     return snapshot.context.ops.agent === null ? 'agent_unknown' : 'recovery_in_progress';
   }
