@@ -42,7 +42,7 @@ export async function startAgent(options: AgentServerOptions): Promise<AgentServ
     token === undefined || request.headers.authorization === `Bearer ${token}`;
 
   const misbehave = createMisbehaviour(root);
-  const files = createFiles(root);
+  const files = createFiles(root, backups.isRestoring);
   function receive(request: IncomingMessage, response: ServerResponse): void {
     if (misbehave(pathOf(request), request, response)) return;
     if (isOfFiles(pathOf(request)) && isAllowed(request)) {
@@ -63,7 +63,7 @@ export async function startAgent(options: AgentServerOptions): Promise<AgentServ
     const operation = `${request.method} ${pathOf(request)}`;
     if (operation === 'GET /health') return { status: 200, body: { ok: true } };
     if (!isAllowed(request)) return { status: 401, body: { error: 'unauthorized' } };
-    if (backups.isRestoring() && /^POST \/(re)?start$/.test(operation)) {
+    if (backups.isRestoring() && /^POST \/((re)?start|console\/command)$/.test(operation)) {
       return { status: 503, body: { error: 'busy', details: 'a backup is being restored' } };
     }
     const answered = await answerBackups({ root, agent, backups }, request, () =>

@@ -15,7 +15,7 @@ import type { View } from './view.ts';
 
 type ConsoleParts = Pick<
   Foundation,
-  'agents' | 'closing' | 'config' | 'consoles' | 'database' | 'logger' | 'now' | 'redis'
+  'actors' | 'agents' | 'closing' | 'config' | 'consoles' | 'database' | 'logger' | 'now' | 'redis'
 > &
   Partial<Pick<Foundation, 'metrics'>>;
 
@@ -29,12 +29,12 @@ export function createConsoleSide(
   parts: ConsoleParts,
   { fleet, find }: Pick<View, 'fleet' | 'find'>,
 ): ConsoleSide {
-  const { agents, config, consoles, database, logger, metrics, now, redis } = parts;
+  const { actors, agents, config, consoles, database, logger, metrics, now, redis } = parts;
   const { commandsPerS, ...configured } = config.console;
   const limits = { ...CONSOLE_LIMITS, ...configured };
   const findRoles = createFindRoles(database.pool);
   const tickets = createConsoleTickets(redis, config.redis.prefix);
-  const sendCommand = createCommands({ find, agents, perS: commandsPerS });
+  const sendCommand = createCommands({ find, actors, agents, perS: commandsPerS });
   const hub = createConsoleHub({
     ...{ consoles, fleet, sendCommand, limits, findRoles, logger, now },
     ...{ random: Math.random, closing: parts.closing.signal },

@@ -9,11 +9,13 @@ const DIRECTIONS = ['upload', 'download'] as const;
 /** The files of the containers, by their agents. */
 export function createFileEndpoints(
   {
+    actors,
     config,
     files,
     metrics,
     closing,
-  }: Pick<Foundation, 'config' | 'files' | 'closing'> & Partial<Pick<Foundation, 'metrics'>>,
+  }: Pick<Foundation, 'actors' | 'config' | 'files' | 'closing'> &
+    Partial<Pick<Foundation, 'metrics'>>,
   find: FindEntry,
 ): readonly AnyEndpoint[] {
   const { transfersMax, uploadBytesMax, editBytesMax } = config.files;
@@ -29,5 +31,5 @@ export function createFileEndpoints(
       })),
   });
   const limits = { uploadBytesMax, editBytesMax };
-  return fileEndpoints({ find, files, transfers, limits, closing: closing.signal });
+  return fileEndpoints({ find, actors, files, transfers, limits, closing: closing.signal });
 }

@@ -16,8 +16,9 @@ import { createAsk } from './ask.ts';
 import type { Foundation } from './foundation.ts';
 import type { View } from './view.ts';
 
-/** So many containers may take all that one of them may, at a time. */
+/** So many containers may take all that one of them may, at a time; of one account, so many. */
 const FULL_CONTAINERS = 16;
+const FULL_OF_ACCOUNT = 4;
 
 type IdeParts = Pick<
   Foundation,
@@ -54,7 +55,11 @@ export function createIdeSide(
     ...{ tokens, cookieTtlS, usedTokens, findRoles, find, now },
     randomId: () => randomBytes(12).toString('base64url'),
   });
-  const limits = { perContainer: connectionsMax, perNode: connectionsMax * FULL_CONTAINERS };
+  const limits = {
+    perContainer: connectionsMax,
+    perAccount: connectionsMax * FULL_OF_ACCOUNT,
+    perNode: connectionsMax * FULL_CONTAINERS,
+  };
   const exchanges = createExchanges({
     ...{ limits, findRoles, fleet, now, closing: closing.signal },
   });

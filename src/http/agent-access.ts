@@ -65,6 +65,21 @@ export async function requireUnmaintained(
   throw refuseGame('maintenance_in_progress', 'a backup is being made, checked or restored');
 }
 
+/**
+ * What a restoration replaces is not changed meanwhile. Whoever slips in between this look and its
+ * beginning came before it, and its agent refuses whoever comes later.
+ * @throws ConflictError while a backup is being restored
+ */
+export async function requireUnrestored(
+  actors: Pick<ActorSystem, 'read'>,
+  entry: FleetEntry,
+): Promise<void> {
+  const { operation } = entry.state.context.maintenance;
+  if (operation?.state === 'running' && operation.kind === 'restore') {
+    await requireUnmaintained(actors, entry);
+  }
+}
+
 /** What the agent says no to is the caller's business; that it cannot be reached is not. */
 export async function forward<T>(act: () => Promise<T>): Promise<T> {
   try {

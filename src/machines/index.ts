@@ -21,7 +21,7 @@ import {
 export const definitions = {
   instance: {
     machine: instanceMachine,
-    machineVersion: 5,
+    machineVersion: 6,
     migrations,
     explain,
     operations: operationsOf,

@@ -32,9 +32,10 @@ export interface Backups {
   list(instanceId: string): Promise<readonly KnownBackup[]>;
   /** Takes over what an agent lists; what it lists no more is noted as missing, and kept. */
   adopt(instanceId: string, listed: readonly ListedBackup[]): Promise<void>;
+  /** One that has just been made. */
   record(instanceId: string, backup: ListedBackup): Promise<void>;
   noteChecked(instanceId: string, backupId: string, isSound: boolean): Promise<void>;
-  /** false: it is being deleted, or has been. */
+  /** false: it is being deleted, or has been, or was about to be a minute ago. */
   lock(instanceId: string, backupId: string, userId: string): Promise<boolean>;
   unlock(instanceId: string, backupId: string): Promise<void>;
   /** false: it is locked. From here on nobody can lock it while this operation runs. */
@@ -48,16 +49,31 @@ const KNOWN = `backup_id AS "backupId", made_at AS "madeAt", seen_at AS "seenAt"
 
 const RECORD = `
 INSERT INTO backup (instance_id, backup_id, name, size_bytes, sha256, made_at)
-SELECT $1, b.id, b.name, b."sizeBytes", b.sha256, COALESCE(b."madeAt", now())
+SELECT $1, b.id, b.name, b."sizeBytes", b.sha256, LEAST(b."madeAt", now())
 FROM jsonb_to_recordset($2::jsonb)
   AS b (id text, name text, "sizeBytes" bigint, sha256 text, "madeAt" timestamptz)
 WHERE EXISTS (SELECT FROM container_instance WHERE id = $1)
 ON CONFLICT (instance_id, backup_id) DO UPDATE SET name = EXCLUDED.name, seen_at = now(),
-  missing_at = NULL, size_bytes = EXCLUDED.size_bytes, sha256 = EXCLUDED.sha256`;
+  missing_at = NULL, size_bytes = EXCLUDED.size_bytes, sha256 = EXCLUDED.sha256,
+  made_at = COALESCE(backup.made_at, EXCLUDED.made_at)`;
+
+/** By our clock, whatever that of its container says. */
+const DATE = 'UPDATE backup SET made_at = now() WHERE instance_id = $1 AND backup_id = $2';
+
+const MISSING_MAX = 1_000;
+/** Of what is gone nobody asks for ever. */
+const FORGET_MISSING = `
+DELETE FROM backup WHERE instance_id = $1 AND missing_at IS NOT NULL AND (
+  missing_at < now() - interval '90 days' OR backup_id IN (
+    SELECT backup_id FROM backup WHERE instance_id = $1 AND missing_at IS NOT NULL
+    ORDER BY missing_at DESC, backup_id OFFSET ${MISSING_MAX}))`;
 
 const MISS = `
 UPDATE backup SET missing_at = COALESCE(missing_at, now())
 WHERE instance_id = $1 AND NOT (backup_id = ANY ($2))`;
+
+/** So long a call that was given up may still be on its way. */
+const WAKE_S = 60;
 
 const LOCK = `
 INSERT INTO backup (instance_id, backup_id, locked_at, locked_by) VALUES ($1, $2, now(), $3)
@@ -65,7 +81,8 @@ ON CONFLICT (instance_id, backup_id) DO UPDATE
   SET locked_at = COALESCE(backup.locked_at, now()), locked_by = EXCLUDED.locked_by,
     deleting_by = NULL
   WHERE NOT EXISTS (SELECT FROM operation o WHERE o.instance_id = $1
-    AND o.id = backup.deleting_by AND o.record ->> 'state' = 'running')`;
+    AND o.id = backup.deleting_by AND (o.record ->> 'state' = 'running'
+      OR (o.record ->> 'finishedAt')::float8 / 1000 > extract(epoch FROM now()) - ${WAKE_S}))`;
 
 const CLAIM = `
 INSERT INTO backup (instance_id, backup_id, deleting_by) VALUES ($1, $2, $3)
@@ -101,9 +118,11 @@ export function createBackups(pool: Pool): Backups {
     async adopt(instanceId, listed) {
       if (listed.length > 0) await write(instanceId, listed);
       await query(MISS, [instanceId, listed.map(({ id }) => id)], 'note missing backups');
+      await query(FORGET_MISSING, [instanceId], 'forget missing backups');
     },
     async record(instanceId, one) {
       await write(instanceId, [one]);
+      await query(DATE, [instanceId, one.id], 'date a backup');
     },
     async noteChecked(instanceId, backupId, isSound) {
       const column = isSound ? 'verified_at = now(), damaged_at = NULL' : 'damaged_at = now()';

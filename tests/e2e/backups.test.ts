@@ -96,6 +96,17 @@ describe.concurrent('while backups are worked on', T, () => {
       expect(await game.game(verb)).toMatchObject(refused);
     }
     expect(await game.backUp()).toMatchObject({ ...refused, body: { statusUrl } });
+    for (const [method, path, body] of [
+      ['PUT', 'files/content?path=new.txt', { content: 'lost' }],
+      ['POST', 'files/mkdir', { path: 'new' }],
+      ['DELETE', 'files?path=level.dat', undefined],
+      ['POST', 'console/command', { command: 'say lost' }],
+    ] as const) {
+      const url = `/api/servers/${game.vmid}/${path}`;
+      expect(await world.alice.call(method, url, { body })).toMatchObject(refused);
+    }
+    const looked = `/api/servers/${game.vmid}/files`;
+    expect((await world.alice.call('GET', looked)).status).toBe(200);
     expect((await game.status()).maintenance.state).toMatch(/halting|restoring|resuming/);
     const url = `/api/containers/${game.vmid}?force=true`;
     const deleted = await world.alice.call('DELETE', url, { headers: WAIT });

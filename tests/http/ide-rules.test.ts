@@ -163,31 +163,36 @@ describe('what is between two neighbours', () => {
 });
 
 describe('what is on its way', () => {
-  test('is bounded for one container and for all, and gives its place back', () => {
-    const principal = { userId: 'u', role: 'user', credentialId: 's', scopes: null } as const;
+  test('is bounded for one container, one account and for all, and gives its place back', () => {
+    const principal = { role: 'user', credentialId: 's', scopes: null } as const;
     const ended: number[] = [];
     const closing = new AbortController();
     const exchanges = createExchanges({
-      limits: { perContainer: 2, perNode: 3 },
+      limits: { perContainer: 2, perAccount: 3, perNode: 4 },
       findRoles: async () => new Map(),
       fleet: { get: () => undefined },
       now: () => 0,
       closing: closing.signal,
     });
-    const enter = (vmid: number) =>
-      exchanges.enter({ principal, vmid, instanceId: 'i', end: () => void ended.push(vmid) });
+    const enter = (vmid: number, userId = 'u') =>
+      exchanges.enter({
+        ...{ principal: { ...principal, userId }, vmid, instanceId: 'i' },
+        end: () => void ended.push(vmid),
+      });
 
     const leave = enter(1);
     const others = [enter(1)];
     expect(() => enter(1)).toThrow('2 connections of container 1');
     others.push(enter(2));
-    expect(() => enter(3)).toThrow('3 connections of all containers');
+    expect(() => enter(3)).toThrow('3 connections of account u');
+    others.push(enter(3, 'v'));
+    expect(() => enter(4, 'v')).toThrow('4 connections of all containers');
     leave();
     leave();
-    others.push(enter(3));
-    expect(exchanges.count()).toBe(3);
+    others.push(enter(4));
+    expect(exchanges.count()).toBe(4);
     closing.abort();
-    expect(ended).toEqual([1, 2, 3]);
+    expect(ended).toEqual([1, 2, 3, 4]);
     for (const other of others) other();
     expect(exchanges.count()).toBe(0);
   });

@@ -103,7 +103,6 @@ test('a game that cannot be started again is owed its start for as long as it ta
     life.refuse('no_answer', true);
   }
   expect(life.state.value.maintenance).toEqual({ owing: 'pausing' });
-  expect(explain(life.state, wish('backup')).code).toBe('game_start_owed');
   expect(allowedActions(life.state)).toContain('restart');
 
   life.pass('owedPause');
@@ -146,13 +145,35 @@ test('a container that goes off in the middle of a restoration is started again'
   expect(life.state.value).toMatchObject({ host: 'running', maintenance: 'idle' });
 });
 
-test('a container that cannot be started again is not started for ever', () => {
+/** Whose container went off in the middle of a restoration, and cannot be started. */
+const unstartable = () => {
   const life = halted(true);
   life.send(sighted('stopped'));
-  life.fail('host', false);
-  life.send(sighted('stopped', { opId: life.state.context.ops.host?.id }));
+  for (let round = 1; round <= 3; round += 1) {
+    life.fail('host', false);
+    life.send(sighted('stopped', { opId: life.state.context.ops.host?.id }));
+    if (round < 3) life.pass('owedPause');
+  }
+  return life;
+};
 
+test('a container that cannot be started again is tried three times, and not for ever', () => {
+  const life = unstartable();
+
+  expect(life.effects.filter((kind) => kind === 'container.start')).toHaveLength(3);
   expect(life.state.value).toMatchObject({ host: 'stopped', maintenance: 'idle' });
+});
+
+test('a start that failed for an earlier restoration does not keep a later one from starting', () => {
+  const life = unstartable();
+  life.send(sighted('running'));
+  life.send({ type: 'address.found', opId: null, ip: '10.0.0.6' });
+  life.send(wish('restore'));
+  life.tell('game.found_running');
+  life.effects.length = 0;
+  life.send(sighted('stopped'));
+
+  expect(life.effects).toEqual(['container.start']);
 });
 
 test('a container whose game did not run stays off when it goes off', () => {
@@ -170,6 +191,83 @@ test('whoever turns it off meanwhile has it off', () => {
   life.send(power('stop'));
 
   expect(life.state.value).toMatchObject({ maintenance: 'idle' });
+});
+
+const owed = () => {
+  const life = halted(true);
+  life.tell('backup.restored');
+  life.refuse('no_answer');
+  return life;
+};
+
+test('a game that its owner stops meanwhile is not started any more', () => {
+  const life = owed();
+  life.pass('owedPause');
+  expect(life.effects.at(-1)).toBe('backup.resume');
+  life.send({ type: 'game_stop.requested' });
+
+  expect(life.state.value.maintenance).toBe('idle');
+  expect(life.state.context.ops.backup).toBeNull();
+  const before = life.state;
+  life.send({ type: 'game_stop.requested' });
+  expect(life.state).toBe(before);
+});
+
+test('a game that is started and dies is handed over to recovery, which gives up some time', () => {
+  const life = owed();
+  life.pass('owedPause');
+  const crashed = { readySource: null, installStep: null, state: null };
+  const dies = (crashCount: number) =>
+    life.send({ type: 'agent.observed', condition: 'crashed', ...crashed, crashCount });
+  dies(1);
+  expect(life.effects).not.toContain('agent.restart');
+  life.refuse('game_crashed');
+
+  expect(life.state.value).toMatchObject({ maintenance: 'idle', recovery: 'restarting' });
+  for (let round = 2; life.state.value.recovery !== 'exhausted'; round += 1) {
+    expect(round).toBeLessThan(9);
+    life.answer('agent.restarted');
+    dies(round);
+  }
+  expect(life.effects.filter((kind) => kind === 'backup.resume')).toHaveLength(2);
+});
+
+test('another restoration can be asked for meanwhile, and the game runs again after it', () => {
+  const life = owed();
+  life.send(wish('restore'));
+  life.tell('game.halted');
+  life.tell('backup.restored');
+  expect(life.state.value.maintenance).toEqual({ resuming: 'performing' });
+  life.tell('game.resumed');
+
+  expect(life.operation()).toMatchObject({ state: 'succeeded' });
+});
+
+test('a backup deleted meanwhile, for the room that it takes, leaves the start of the game owed', () => {
+  const life = owed();
+  life.send(wish('backup_deletion'));
+  life.tell('backup.deleted');
+
+  expect(life.operation()).toMatchObject({ kind: 'backup_deletion', state: 'succeeded' });
+  expect(life.state.value.maintenance).toEqual({ owing: 'pausing' });
+});
+
+test('a container that is turned off outside meanwhile stays off, as at any other time', () => {
+  const life = owed();
+  life.send(sighted('stopped'));
+
+  expect(life.effects).not.toContain('container.start');
+  expect(life.state.value).toMatchObject({ host: 'stopped', maintenance: 'idle' });
+});
+
+test('no backup is worked on while a game that has died is being started again', () => {
+  const life = serve();
+  const crashed = { readySource: null, installStep: null, state: null, crashCount: 1 };
+  life.send({ type: 'agent.observed', condition: 'crashed', ...crashed });
+  expect(life.effects.at(-1)).toBe('agent.restart');
+
+  expect(explain(life.state, wish('restore')).code).toBe('recovery_in_progress');
+  expect(allowedActions(life.state)).not.toContain('restore');
 });
 
 test('what is not paid for any more is stopped when its restoration has ended', () => {

@@ -92,7 +92,7 @@ export const INVARIANTS: Readonly<Record<string, Invariant>> = {
     s.value.agent !== 'crashed' ||
     s.value.provisioning !== 'ready' ||
     s.value.recovery !== 'idle' ||
-    isMaintained(s),
+    s.value.maintenance !== 'idle',
   'INV-13 a game is not started again more often than it may be': (s) =>
     s.context.restartedAt.length <= s.context.restarts.max,
   'INV-32 suspended has a date, and nothing else has': (s) =>

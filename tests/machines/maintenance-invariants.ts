@@ -31,9 +31,12 @@ export const MAINTENANCE_INVARIANTS: Readonly<Record<string, (s: InstanceSnapsho
     );
   },
   'INV-64 a deletion ends whatever is done to backups': (s) => !isDeleting(s) || !isMaintained(s),
+  'INV-72 at rest no game is owed its start': (s) =>
+    stateOf(s) !== 'idle' || !s.context.maintenance.wasRunning,
+  'INV-73 recovery and maintenance never see to the same game at once': (s) =>
+    s.context.ops.agent?.kind !== 'restart' || stateOf(s) === 'idle',
 };
 
 /** A game that was stopped for a restoration is still being seen to. */
 export const isGameOwed = (s: InstanceSnapshot): boolean =>
-  s.context.maintenance.wasRunning &&
-  ['halting', 'restoring', 'resuming', 'owing'].includes(stateOf(s));
+  s.context.maintenance.wasRunning && stateOf(s) !== 'idle';

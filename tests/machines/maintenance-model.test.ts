@@ -36,26 +36,29 @@ function* steps(machine: AnyStateMachine) {
 
 const all = [...steps(instanceMachine)];
 
+const isAtRest = ({ host }: InstanceSnapshot['value']) => host === 'stopped' || host === 'absent';
+/** Somebody wanted it off, or saw to it; or there is nothing to start any more. */
+const settles = ({ before, event, after }: (typeof all)[number]): boolean =>
+  ['game.resumed', 'delete.requested', 'game_stop.requested'].includes(event.type) ||
+  (event as { code?: unknown }).code === 'game_crashed' ||
+  after.value.host === 'absent' ||
+  after.matches({ host: 'stopping' }) ||
+  // Its start is that of the game.
+  (!isMaintained(before) && after.matches({ host: 'starting' })) ||
+  after.context.entitlement.suspendedAt !== null ||
+  // Its operation had ended, and then it went off as any other container does.
+  (!isMaintained(before) && isAtRest(after.value));
+
 /** Where a game that was stopped for a restoration is forgotten. */
 const forgotten = (taken: Iterable<(typeof all)[number]>) =>
-  [...taken].filter(
-    ({ before, event, after }) =>
-      isGameOwed(before) &&
-      !isGameOwed(after) &&
-      event.type !== 'game.resumed' &&
-      event.type !== 'delete.requested' &&
-      // Somebody wanted it off, or there is nothing to start any more.
-      after.value.host !== 'absent' &&
-      !after.matches({ host: 'stopping' }) &&
-      after.context.entitlement.suspendedAt === null,
-  );
+  [...taken].filter((step) => isGameOwed(step.before) && !isGameOwed(step.after) && !settles(step));
 
 test('a game that was stopped for a restoration is started again, however that ended', () => {
   expect(forgotten(all).map(({ where }) => where)).toEqual([]);
 });
 
 test('this fails for a machine that forgets it when the restoration has failed', () => {
-  const guards = { mustResumeGame: () => false };
+  const guards = { mustResumeGame: () => false, wasGameRunning: () => false };
 
   expect(forgotten(steps(instanceMachine.provide({ guards } as never)))).not.toEqual([]);
 });
@@ -79,6 +82,16 @@ test.each([
     'an agent is asked although its container is off',
     { isHostDown: () => false },
     'INV-62 while backups are worked on nobody changes power',
+  ],
+  [
+    'a game is started again although its files are being replaced',
+    { isMaintenanceIdle: () => true },
+    'INV-73 recovery and maintenance never see to the same game at once',
+  ],
+  [
+    'backups are worked on while the game is being started again',
+    { hasFreeAgentLane: () => true },
+    'INV-73 recovery and maintenance never see to the same game at once',
   ],
 ])('the check fails for a machine in which %s', (_, guards, invariant) => {
   const broken = instanceMachine.provide({ guards: guards as never }) as AnyStateMachine;

@@ -147,6 +147,36 @@ describe('what was done and not answered', () => {
   });
 });
 
+/** It lists a backup, and knows no other order. */
+async function startOldAgent() {
+  const answers: Readonly<Record<string, [number, object]>> = {
+    'GET /game/backups': [200, [{ id: 'b-old', size: 3, created_at: '2026-11-24T00:00:00Z' }]],
+  };
+  const server = createServer(({ method, url }, response) => {
+    const [status, body] = answers[`${method} ${url}`] ?? [404, { error: 'not_found' }];
+    response.writeHead(status).end(JSON.stringify(body));
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  const backups = createAgentBackups({ port, timeoutMs: 2_000, orderTimeoutMs: 2_000 });
+  const performers = createBackupPerformers({ backups, agents, known, pollMs: 5 });
+  return {
+    about: (verb: 'verify' | 'delete', backupId: string) =>
+      performers[`backup.${verb}`](
+        {
+          ...{ kind: `backup.${verb}`, opId: '1', vmid: 5001, id: ID, ip: '127.0.0.1' },
+          ...{ operationId: 'op-old', backupId },
+        } as never,
+        { upid: null, ageMs: 0, signal: AbortSignal.timeout(5_000), progress: async () => {} },
+      ),
+    async [Symbol.asyncDispose]() {
+      await backups[Symbol.asyncDispose]();
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
 describe('what an agent refuses', () => {
   test('a backup that is not there does not stop the game', async () => {
     await node.resume();
@@ -166,30 +196,44 @@ describe('what an agent refuses', () => {
     expect(readdirSync(folder)).toContain(`${id}.tar.gz`);
   });
 
-  test('an agent that cannot verify is no agent whose backup is damaged', async () => {
-    const answers: Readonly<Record<string, [number, object]>> = {
-      'GET /game/backups': [200, [{ id: 'b-old', size: 3, created_at: '2026-11-24T00:00:00Z' }]],
-    };
-    const server = createServer(({ method, url }, response) => {
-      const [status, body] = answers[`${method} ${url}`] ?? [404, { error: 'not_found' }];
-      response.writeHead(status).end(JSON.stringify(body));
-    });
-    await once(server.listen(0, '127.0.0.1'), 'listening');
-    const { port } = server.address() as AddressInfo;
-    await using backups = createAgentBackups({ port, timeoutMs: 2_000, orderTimeoutMs: 2_000 });
-    const performers = createBackupPerformers({ backups, agents, known, pollMs: 5 });
-    const verify = (backupId: string) =>
-      performers['backup.verify'](
-        {
-          ...{ kind: 'backup.verify', opId: '1', vmid: 5001, id: ID, ip: '127.0.0.1' },
-          ...{ operationId: 'op-old', backupId },
-        },
-        { upid: null, ageMs: 0, signal: AbortSignal.timeout(5_000), progress: async () => {} },
-      );
+  test('a game that dies when it is started again is not started for ever', async () => {
+    await agents.control(ip, 'stop');
+    await agent.agent.reached('stopped');
+    agent.setFaults({ crashOnStart: true });
 
-    await expect(verify('b-old')).rejects.toMatchObject({ reason: 'verify_unsupported' });
-    await expect(verify('b-none')).rejects.toMatchObject({ reason: 'backup_not_found' });
-    server.close();
+    await expect(node.resume()).rejects.toMatchObject({
+      ...{ reason: 'game_crashed', retryable: false },
+    });
+    expect(await agent.agent.status()).toMatchObject({ state: 'crashed', crashCount: 1 });
+    await expect(node.resume()).rejects.toMatchObject({ reason: 'game_crashed' });
+    expect(await agent.agent.status()).toMatchObject({ crashCount: 1 });
+    agent.setFaults({});
+    await agents.control(ip, 'start');
+    await agent.agent.reached('running');
+  });
+
+  test('an agent that cannot verify is no agent whose backup is damaged', async () => {
+    await using old = await startOldAgent();
+
+    await expect(old.about('verify', 'b-old')).rejects.toMatchObject({
+      reason: 'verify_unsupported',
+    });
+    await expect(old.about('verify', 'b-none')).rejects.toMatchObject({
+      reason: 'backup_not_found',
+    });
+  });
+
+  test('an agent that cannot delete has not deleted, and what it does not list is gone', async () => {
+    await using old = await startOldAgent();
+    await known.adopt(ID, [
+      { id: 'b-old', name: null, sizeBytes: 3, createdAt: null, sha256: null },
+    ]);
+
+    await expect(old.about('delete', 'b-old')).rejects.toMatchObject({
+      ...{ reason: 'delete_unsupported', retryable: false },
+    });
+    expect(await rowOf('b-old')).toBeDefined();
+    expect(await old.about('delete', 'b-none')).toMatchObject({ type: 'backup.deleted' });
   });
 
   test('a full disk is no reason to ask again', async () => {

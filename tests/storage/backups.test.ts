@@ -50,6 +50,37 @@ describe('what agents list', () => {
     expect(await idsOf()).toEqual(['b1']);
   });
 
+  test('is dated by our clock if we had it made, whatever the clock of its container says', async () => {
+    const createdAt = '2001-01-01T00:00:00Z';
+    await backups.adopt(id, [listed('b1', { createdAt }), listed('b2', { createdAt })]);
+    await backups.record(id, listed('b1', { createdAt }));
+    await backups.record(id, listed('b3', { createdAt: '2100-01-01T00:00:00Z' }));
+    const { rows } = await pool.query<{ now: Date }>('SELECT now()');
+    const now = rows[0]?.now.getTime() ?? 0;
+
+    const agesOf = (await backups.list(id)).map(
+      ({ backupId, madeAt }) => [backupId, now - (madeAt?.getTime() ?? 0)] as const,
+    );
+    const ages = Object.fromEntries(agesOf);
+    expect(Math.abs(ages['b1'] ?? 1e9)).toBeLessThan(60_000);
+    expect(Math.abs(ages['b3'] ?? 1e9)).toBeLessThan(60_000);
+    expect(ages['b2']).toBe(now - Date.parse(createdAt));
+  });
+
+  test('without end is not kept without end', async () => {
+    const batch = (round: number) =>
+      Array.from({ length: 800 }, (_, index) => listed(`b${round}-${index}`));
+    for (let round = 0; round < 4; round += 1) await backups.adopt(id, batch(round));
+
+    const rows = await backups.list(id);
+    expect(rows.filter(({ missingAt }) => missingAt !== null)).toHaveLength(1_000);
+    expect(rows.filter(({ missingAt }) => missingAt === null)).toHaveLength(800);
+    await pool.query(`UPDATE backup SET missing_at = now() - interval '91 days'
+      WHERE instance_id = '${id}' AND missing_at IS NOT NULL`);
+    await backups.adopt(id, batch(3));
+    expect(await backups.list(id)).toHaveLength(800);
+  });
+
   test('of an instance that is gone is not kept', async () => {
     await backups.record('gone-a', listed('b1'));
 
@@ -58,12 +89,12 @@ describe('what agents list', () => {
 });
 
 describe('a lock and a deletion', () => {
-  const begin = (operationId: string, state: string) =>
+  const begin = (operationId: string, state: string, finishedAt: number | null = null) =>
     pool.query(
       `INSERT INTO operation (instance_id, vmid, id, accepted_at, record)
        VALUES ($1, $4, $2, now(), $3)
        ON CONFLICT (instance_id, id) DO UPDATE SET record = $3`,
-      [id, operationId, JSON.stringify({ state }), vmid],
+      [id, operationId, JSON.stringify({ state, finishedAt }), vmid],
     );
 
   test('exclude each other, whoever comes first', async () => {
@@ -74,7 +105,10 @@ describe('a lock and a deletion', () => {
     await backups.unlock(id, 'b1');
     expect(await backups.claimDeletion(id, 'b1', 'op-1')).toBe(true);
     expect(await backups.lock(id, 'b1', 'u-1')).toBe(false);
-    await begin('op-1', 'failed');
+    await begin('op-1', 'failed', Date.now());
+    // Its call may still be on its way.
+    expect(await backups.lock(id, 'b1', 'u-1')).toBe(false);
+    await begin('op-1', 'failed', Date.now() - 61_000);
 
     expect(await backups.lock(id, 'b1', 'u-1')).toBe(true);
   });

@@ -5,7 +5,7 @@ import { STEP_ATTEMPTS_MAX } from '../../src/machines/instance/setup.ts';
 import type { InstanceContext, InstanceInput } from '../../src/machines/instance/types.ts';
 import type { Model } from './model.ts';
 
-interface AnyEvent {
+export interface AnyEvent {
   readonly type: string;
   readonly [field: string]: unknown;
 }

@@ -2,6 +2,7 @@ import type { AnyStateMachine } from 'xstate';
 
 import type { InstanceContext } from '../../src/machines/instance/types.ts';
 import {
+  type AnyEvent,
   type InstanceSnapshot,
   isEntitlementEvent,
   isPlain,
@@ -28,16 +29,25 @@ export function maintenanceEvents({ ops: { backup } }: InstanceContext) {
     .flat()
     .map((type) => ({ type, opId: 'stale', backupId: 'b-2', at: 2 }));
   const wishes = WISHES.map((noun) => ({ type: `${noun}.requested`, ...wish }));
-  if (!backup) return [...wishes, ...stale];
+  const always = [...wishes, ...stale, { type: 'game_stop.requested', at: 2 }];
+  if (!backup) return always;
   return [
-    ...wishes,
-    ...stale,
+    ...always,
     ...ENDS[backup.kind].map((type) => ({ type, opId: backup.id, backupId: 'b-1', at: 2 })),
     { ...failed, code: 'x', retryable: true },
     { ...failed, code: 'x', retryable: false },
     { ...failed, code: 'verify_unsupported', retryable: false },
+    ...(backup.kind === 'resume' ? [{ ...failed, code: 'game_crashed', retryable: false }] : []),
   ];
 }
+
+/** The container is started for the sake of its game, and Proxmox says no. */
+const isOfOwedStart = (event: AnyEvent, { ops: { host }, hostOperation }: InstanceContext) =>
+  hostOperation?.requestedBy === 'maintenance' &&
+  host !== null &&
+  event['opId'] === host.id &&
+  (event.type === 'host.observed' ||
+    (event.type === 'effect.failed' && event['retryable'] === false));
 
 /**
  * Whatever can happen to backups, of a container that does as it is told: that is on, is turned off
@@ -58,19 +68,21 @@ export function maintenanceModel(machine: AnyStateMachine): Model<InstanceSnapsh
                 isPlain(event, snapshot.context) ||
                 (event.type === 'agent.observed' && event['condition'] === 'crashed') ||
                 (event.type === 'host.observed' && event['opId'] === null) ||
+                isOfOwedStart(event, snapshot.context) ||
                 /^xstate\.after.*instance\.maintenance\./.test(event.type),
             ),
           ],
     key: ({ value, context: { ops, hostOperation, maintenance, entitlement } }) => {
       const { operation, wasRunning, attempts } = maintenance;
       const isBusy = value.maintenance !== 'idle';
+      const isRunning = operation?.state === 'running';
       return JSON.stringify([
         ...[value.provisioning, value.host, value.agent, value.recovery],
         ...[value.entitlement, value.maintenance],
         ...[ops.host?.kind, ops.agent?.kind, ops.backup?.kind, hostOperation?.state],
         // What the region does depends on these while it does something.
-        isBusy && [operation?.kind, operation?.state, wasRunning, Math.min(attempts, 5)],
-        isBusy && operation?.error !== null,
+        isRunning && [operation.kind, operation.error !== null],
+        isBusy && [wasRunning, Math.min(attempts, 5)],
         entitlement.suspendedAt === null,
       ]);
     },

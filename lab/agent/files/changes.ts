@@ -3,11 +3,17 @@ import { lstat, mkdir, rename, rm, rmdir, unlink } from 'node:fs/promises';
 import type { Places } from './places.ts';
 import { FileRefusal } from './refusal.ts';
 
-/** Changes of names come one by one, so that a condition that was looked at still holds. */
-export function createTurns() {
+/**
+ * Changes of names come one by one, so that a condition that was looked at still holds. What would
+ * be replaced by a restoration at once is not taken.
+ */
+export function createTurns(isRestoring: () => boolean) {
   let last: Promise<unknown> = Promise.resolve();
   return <T>(act: () => Promise<T>): Promise<T> => {
-    const mine = last.then(act);
+    const mine = last.then(() => {
+      if (!isRestoring()) return act();
+      throw new FileRefusal('maintenance_in_progress', 'a backup is being restored');
+    });
     last = mine.catch(() => undefined);
     return mine;
   };

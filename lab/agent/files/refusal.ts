@@ -12,6 +12,7 @@ const STATUS = {
   not_empty: 409,
   into_itself: 409,
   upload_in_progress: 409,
+  maintenance_in_progress: 409,
   offset_mismatch: 409,
   length_required: 411,
   precondition_failed: 412,

@@ -19,12 +19,12 @@ export const isOfFiles = (pathname: string): boolean =>
  * A body is asked for only when nothing speaks against it (`Expect: 100-continue`); uploads wait
  * in a folder beside the served one, and take their place in one step.
  */
-export function createFiles(root: string) {
+export function createFiles(root: string, isRestoring: () => boolean) {
   const options = {
     root,
     places: createPlaces(join(root, 'srv', 'game')),
     staging: join(root, 'srv', '.zpack-uploads'),
-    inTurn: createTurns(),
+    inTurn: createTurns(isRestoring),
   };
   const uploads = createUploads(options);
   const operations = createOperations(options, uploads);

@@ -40,7 +40,7 @@ export interface AgentBackups extends AsyncDisposable {
   create(ip: string, name: string, options: OrderOptions): Promise<Backup>;
   restore(ip: string, backupId: string, options: OrderOptions): Promise<void>;
   verify(ip: string, backupId: string, options: OrderOptions): Promise<void>;
-  /** What is gone already is deleted. */
+  /** An agent answers 404 both of what is gone and of what it cannot do: see what it lists. */
   remove(ip: string, backupId: string, options: OrderOptions): Promise<void>;
 }
 
@@ -154,12 +154,7 @@ export function createAgentBackups(options: AgentBackupsOptions): AgentBackups {
     },
     async remove(ip, backupId, call) {
       const path = `/game/backups/${encodeURIComponent(backupId)}`;
-      try {
-        await order(ip, { method: 'DELETE', path }, call);
-      } catch (error) {
-        const isGone = error instanceof UpstreamError && error.details['status'] === 404;
-        if (!isGone) throw error;
-      }
+      await order(ip, { method: 'DELETE', path }, call);
     },
     [Symbol.asyncDispose]: () => dispatcher.close(),
   };

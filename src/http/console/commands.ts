@@ -1,10 +1,11 @@
 import { LRUCache } from 'lru-cache';
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 
+import type { ActorSystem } from '../../actors/system.ts';
 import type { AgentClient } from '../../clients/agent/client.ts';
 import { ControlPlaneError } from '../../errors.ts';
 import type { FindEntry } from '../../view/entry.ts';
-import { addressOf, forward } from '../agent-access.ts';
+import { addressOf, forward, requireUnrestored } from '../agent-access.ts';
 import type { Principal } from '../auth/principal.ts';
 import { requireEntry } from '../routes/servers.ts';
 import type { Command } from './frames.ts';
@@ -24,6 +25,7 @@ export type SendCommand = (command: SentCommand) => Promise<void>;
 
 export interface CommandOptions {
   readonly find: FindEntry;
+  readonly actors: Pick<ActorSystem, 'read'>;
   readonly agents: Pick<AgentClient, 'command'>;
   /** In a second, for each container on this node; an account has a fifth of them. */
   readonly perS: number;
@@ -32,7 +34,7 @@ export interface CommandOptions {
 const KNOWN_MAX = 10_000;
 const SHARE = 5;
 
-export function createCommands({ find, agents, perS }: CommandOptions): SendCommand {
+export function createCommands({ find, actors, agents, perS }: CommandOptions): SendCommand {
   const known = new LRUCache<string, Promise<void>>({ max: KNOWN_MAX });
   const ofContainer = new RateLimiterMemory({ keyPrefix: 'c', points: perS, duration: 1 });
   const ofAccount = new RateLimiterMemory({
@@ -42,7 +44,9 @@ export function createCommands({ find, agents, perS }: CommandOptions): SendComm
   async function type({ vmid, principal, text, id, signal }: SentCommand, key: string) {
     await take(ofAccount, `${vmid} ${principal.userId}`);
     await take(ofContainer, String(vmid));
-    const ip = addressOf(await requireEntry(find, vmid, principal));
+    const entry = await requireEntry(find, vmid, principal);
+    const ip = addressOf(entry);
+    await requireUnrestored(actors, entry);
     const command = id === undefined ? { text } : { text, id: key };
     await forward(() => agents.command(ip, command, { signal }));
   }

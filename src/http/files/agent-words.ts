@@ -25,6 +25,7 @@ const CODES: Readonly<Record<string, readonly [ErrorCode, message: string]>> = {
   too_large: ['body_too_large', 'the file is larger than the agent takes'],
   range_not_satisfiable: ['range_not_satisfiable', 'the file ends before that'],
   checksum_mismatch: ['checksum_mismatch', 'what has arrived is something else'],
+  maintenance_in_progress: ['refused', 'a backup is being restored'],
   disk_full: ['disk_full', 'there is not so much left on the disk'],
 };
 

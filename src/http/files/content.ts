@@ -1,6 +1,5 @@
 import type { AgentFiles } from '../../clients/agent/files.ts';
 import { ConflictError, ControlPlaneError } from '../../errors.ts';
-import { askForFiles } from './agent-words.ts';
 
 export interface Content {
   readonly content: string;
@@ -15,7 +14,7 @@ export async function readContent(
   file: { readonly path: string; readonly bytesMax: number },
   signal: AbortSignal,
 ): Promise<Content> {
-  const { bytes, etag, size } = await askForFiles(() => files.read(ip, file, { signal }));
+  const { bytes, etag, size } = await files.read(ip, file, { signal });
   if (!bytes) throw tooLarge(file.bytesMax);
   return { content: toText(bytes), etag, size };
 }

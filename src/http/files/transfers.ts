@@ -1,6 +1,7 @@
 import { ControlPlaneError } from '../../errors.ts';
 
-export type Direction = 'upload' | 'download';
+/** A call is short, and answered from memory. */
+export type Direction = 'upload' | 'download' | 'call';
 
 /** Who moves files right now. */
 export interface Transfers {
@@ -11,18 +12,23 @@ export interface Transfers {
 }
 
 const RETRY_AFTER_S = 5;
+/** Calls at once for each file that may be on its way at once. */
+const CALLS_PER_TRANSFER = 4;
 
 /** One container must not take all of our connections, nor all of its agent's. */
 export function createTransfers(ofContainerMax: number): Transfers {
-  const running = new Map<number, number>();
-  const counts = { upload: 0, download: 0 };
+  const transfers = { running: new Map<number, number>(), max: ofContainerMax };
+  const calls = { running: new Map<number, number>(), max: ofContainerMax * CALLS_PER_TRANSFER };
+  const counts = { upload: 0, download: 0, call: 0 };
   return {
     begin(vmid, direction) {
+      const { running, max } = direction === 'call' ? calls : transfers;
       const before = running.get(vmid) ?? 0;
-      if (before >= ofContainerMax) {
+      if (before >= max) {
+        const what = direction === 'call' ? 'calls about files' : 'files';
         throw new ControlPlaneError(
           'limit_exceeded',
-          `${ofContainerMax} files of this container are on their way already`,
+          `${max} ${what} of this container are on their way already`,
           { details: { retryAfterS: RETRY_AFTER_S } },
         );
       }

@@ -26,7 +26,11 @@ export interface Exchanges {
 }
 
 export interface ExchangeOptions {
-  readonly limits: { readonly perContainer: number; readonly perNode: number };
+  readonly limits: {
+    readonly perContainer: number;
+    readonly perAccount: number;
+    readonly perNode: number;
+  };
   readonly findRoles: (credentialIds: readonly string[], at: Date) => Promise<Roles>;
   readonly fleet: Pick<Fleet, 'get'>;
   readonly now: () => number;
@@ -34,11 +38,16 @@ export interface ExchangeOptions {
   readonly closing: AbortSignal;
 }
 
-/** All that is on its way, bounded for each container: none takes the places of the others. */
+/** All that is on its way, bounded for each container and account: none takes all the places. */
 export function createExchanges(options: ExchangeOptions): Exchanges {
   const { limits, findRoles, fleet, now, closing } = options;
   const open = new Set<Exchange>();
-  const counts = new Map<number, number>();
+  const counts = new Map<string, number>();
+  const add = (key: string, change: 1 | -1) => {
+    const count = (counts.get(key) ?? 0) + change;
+    if (count === 0) counts.delete(key);
+    else counts.set(key, count);
+  };
   const pulse = createPulse({
     ...{ clients: open, findRoles, now },
     limits: { heartbeatMs: RECHECK_MS, recheckMs: RECHECK_MS },
@@ -61,19 +70,22 @@ export function createExchanges(options: ExchangeOptions): Exchanges {
   return {
     count: () => open.size,
     enter(exchange) {
-      const { vmid } = exchange;
-      const count = counts.get(vmid) ?? 0;
-      if (count >= limits.perContainer) throw tooMany(`of container ${vmid}`, limits.perContainer);
+      const { vmid, principal } = exchange;
+      const places = [
+        [`of container ${vmid}`, limits.perContainer],
+        [`of account ${principal.userId}`, limits.perAccount],
+      ] as const;
+      for (const [whose, max] of places) {
+        if ((counts.get(whose) ?? 0) >= max) throw tooMany(whose, max);
+      }
       if (open.size >= limits.perNode) throw tooMany('of all containers', limits.perNode);
-      counts.set(vmid, count + 1);
+      for (const [whose] of places) add(whose, 1);
       open.add(exchange);
       pulse.start();
       if (closing.aborted) exchange.end();
       return () => {
         if (!open.delete(exchange)) return;
-        const left = (counts.get(vmid) ?? 1) - 1;
-        if (left === 0) counts.delete(vmid);
-        else counts.set(vmid, left);
+        for (const [whose] of places) add(whose, -1);
         if (open.size === 0) pulse.stop();
       };
     },

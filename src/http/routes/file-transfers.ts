@@ -41,9 +41,9 @@ function downloadEndpoint(
     reads: ['Range', 'If-Range', 'Want-Repr-Digest'],
     contentType: 'application/octet-stream',
     replies: { 200: bytesView, 206: bytesView },
-    problems: [...base.problems, 'range_not_satisfiable', 'limit_exceeded'],
+    problems: [...base.problems, 'range_not_satisfiable'],
     async handle(input) {
-      const { ip, signal } = await reach(input);
+      const { ip, signal } = await reach(input, 'look');
       const slot = transfers.begin(input.params.id, 'download');
       const order = {
         path: input.query.path,
@@ -89,11 +89,10 @@ function uploadEndpoint(
       'precondition_failed',
       'body_too_large',
       'checksum_mismatch',
-      'limit_exceeded',
       'disk_full',
     ],
     async handle(input) {
-      const { ip, signal } = await reach(input);
+      const { ip, signal } = await reach(input, 'change');
       const conditions = {
         ifMatch: input.header('if-match'),
         ifNoneMatch: input.header('if-none-match'),
@@ -111,7 +110,7 @@ function uploadEndpoint(
 }
 
 function uploadStateEndpoints(
-  { path, name, base, reach }: FileMount,
+  { path, name, base, call }: FileMount,
   { files }: FileDependencies,
 ): readonly AnyEndpoint[] {
   const state = {
@@ -128,8 +127,9 @@ function uploadStateEndpoints(
       method: 'get',
       replies: { 200: receivedView },
       async handle(input) {
-        const { ip, signal } = await reach(input);
-        const received = await askForFiles(() => files.received(ip, input.query, { signal }));
+        const received = await call(input, 'look', ({ ip, signal }) =>
+          files.received(ip, input.query, { signal }),
+        );
         return { status: 200, body: { path: input.query.path, received } };
       },
     }),
@@ -140,8 +140,7 @@ function uploadStateEndpoints(
       method: 'delete',
       replies: { 200: doneView },
       async handle(input) {
-        const { ip, signal } = await reach(input);
-        await askForFiles(() => files.forget(ip, input.query, { signal }));
+        await call(input, 'change', ({ ip, signal }) => files.forget(ip, input.query, { signal }));
         return { status: 200, body: { ok: true } };
       },
     }),

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 
 import { type AnyEndpoint, endpoint, nothing } from '../endpoint.ts';
-import { askForFiles } from '../files/agent-words.ts';
 import { readContent, tooLarge } from '../files/content.ts';
 import { type FileDependencies, type FileMount, mountFiles } from '../files/mount.ts';
 import { entryPath, folderPath } from '../files/path.ts';
@@ -23,7 +22,7 @@ export const fileEndpoints = (dependencies: FileDependencies): readonly AnyEndpo
   ]);
 
 function readEndpoints(
-  { path, name, base, reach }: FileMount,
+  { path, name, base, call }: FileMount,
   { files, limits }: FileDependencies,
 ): readonly AnyEndpoint[] {
   const read = { ...base, method: 'get', body: nothing } as const;
@@ -40,8 +39,9 @@ function readEndpoints(
       }),
       replies: { 200: pageView },
       async handle(input) {
-        const { ip, signal } = await reach(input);
-        const page = await askForFiles(() => files.list(ip, input.query, { signal }));
+        const page = await call(input, 'look', ({ ip, signal }) =>
+          files.list(ip, input.query, { signal }),
+        );
         return { status: 200, body: { path: input.query.path, ...page } };
       },
     }),
@@ -53,8 +53,9 @@ function readEndpoints(
       query: z.object({ path: folderPath, checksum: z.literal('sha256').optional() }),
       replies: { 200: statView },
       async handle(input) {
-        const { ip, signal } = await reach(input);
-        const found = await askForFiles(() => files.stat(ip, input.query, { signal }));
+        const found = await call(input, 'look', ({ ip, signal }) =>
+          files.stat(ip, input.query, { signal }),
+        );
         return { status: 200, body: { ...found, path: input.query.path } };
       },
     }),
@@ -67,9 +68,10 @@ function readEndpoints(
       replies: { 200: contentView },
       problems: [...base.problems, 'body_too_large'],
       async handle(input) {
-        const { ip, signal } = await reach(input);
         const file = { path: input.query.path, bytesMax: limits.editBytesMax };
-        const content = await readContent(files, ip, file, signal);
+        const content = await call(input, 'look', ({ ip, signal }) =>
+          readContent(files, ip, file, signal),
+        );
         const headers = { ETag: content.etag, 'Cache-Control': 'private, no-cache' };
         return { status: 200, headers, body: { path: file.path, ...content } };
       },
@@ -78,7 +80,7 @@ function readEndpoints(
 }
 
 function writeEndpoint(
-  { path, name, base, reach }: FileMount,
+  { path, name, base, call }: FileMount,
   { files, limits: { editBytesMax } }: FileDependencies,
 ): AnyEndpoint {
   return endpoint({
@@ -94,21 +96,22 @@ function writeEndpoint(
     replies: { 200: entryView },
     problems: [...base.problems, 'precondition_failed', 'body_too_large', 'disk_full'],
     async handle(input) {
-      const { ip, signal } = await reach(input);
       const { content } = input.body;
       if (Buffer.byteLength(content) > editBytesMax) throw tooLarge(editBytesMax);
       const file = {
         ...{ path: input.query.path, content },
         ...{ ifMatch: input.header('if-match'), ifNoneMatch: input.header('if-none-match') },
       };
-      const entry = await askForFiles(() => files.write(ip, file, { signal }));
+      const entry = await call(input, 'change', ({ ip, signal }) =>
+        files.write(ip, file, { signal }),
+      );
       return { status: 200, headers: { ETag: entry.etag }, body: { ...entry, path: file.path } };
     },
   });
 }
 
 function nameEndpoints(
-  { path, name, base, reach }: FileMount,
+  { path, name, base, call }: FileMount,
   { files }: FileDependencies,
 ): readonly AnyEndpoint[] {
   const change = { ...base, replies: { 200: doneView } } as const;
@@ -123,8 +126,9 @@ function nameEndpoints(
       query: nothing,
       body: z.object({ path: entryPath }),
       async handle(input) {
-        const { ip, signal } = await reach(input);
-        await askForFiles(() => files.makeFolder(ip, input.body.path, { signal }));
+        await call(input, 'change', ({ ip, signal }) =>
+          files.makeFolder(ip, input.body.path, { signal }),
+        );
         return done;
       },
     }),
@@ -137,8 +141,7 @@ function nameEndpoints(
       query: nothing,
       body: z.object({ from: entryPath, to: entryPath, overwrite: z.boolean().default(false) }),
       async handle(input) {
-        const { ip, signal } = await reach(input);
-        await askForFiles(() => files.rename(ip, input.body, { signal }));
+        await call(input, 'change', ({ ip, signal }) => files.rename(ip, input.body, { signal }));
         return done;
       },
     }),
@@ -151,8 +154,7 @@ function nameEndpoints(
       query: z.object({ path: entryPath, recursive: z.stringbool().default(false) }),
       body: nothing,
       async handle(input) {
-        const { ip, signal } = await reach(input);
-        await askForFiles(() => files.remove(ip, input.query, { signal }));
+        await call(input, 'change', ({ ip, signal }) => files.remove(ip, input.query, { signal }));
         return done;
       },
     }),

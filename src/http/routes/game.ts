@@ -5,12 +5,13 @@ import type { AgentClient } from '../../clients/agent/client.ts';
 import type { FindEntry } from '../../view/entry.ts';
 import { addressOf, forward, requireUnmaintained } from '../agent-access.ts';
 import { type AnyEndpoint, endpoint, nothing } from '../endpoint.ts';
+import { toRefusal } from '../refusal.ts';
 import { requireEntry, vmidParam } from './servers.ts';
 
 export interface GameDependencies {
   readonly find: FindEntry;
   readonly agents: Pick<AgentClient, 'control'>;
-  readonly actors: Pick<ActorSystem, 'read'>;
+  readonly actors: Pick<ActorSystem, 'read' | 'ask'>;
 }
 
 /** The game inside, which is the agent's business. The power of the container is another matter. */
@@ -32,6 +33,12 @@ export function gameEndpoints({ find, agents, actors }: GameDependencies): reado
     ],
   } as const;
 
+  /** Nobody is to start it again: a restoration may still owe it that. */
+  async function renounce(id: string): Promise<void> {
+    const asked = await actors.ask({ kind: 'instance', id }, { type: 'game_stop.requested' });
+    if (asked.outcome === 'refused' && asked.reason.code !== 'no_change') throw toRefusal(asked);
+  }
+
   const verbEndpoint = (verb: 'start' | 'stop' | 'restart') =>
     endpoint({
       ...base,
@@ -41,8 +48,9 @@ export function gameEndpoints({ find, agents, actors }: GameDependencies): reado
       body: nothing,
       async handle({ params: { id }, principal, signal }) {
         const entry = await requireEntry(find, id, principal);
-        await requireUnmaintained(actors, entry);
         const ip = addressOf(entry);
+        if (verb === 'stop') await renounce(entry.id);
+        else await requireUnmaintained(actors, entry);
         await forward(() => agents.control(ip, verb, { signal }));
         return { status: 202, body: { ok: true } };
       },

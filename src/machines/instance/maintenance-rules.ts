@@ -2,6 +2,8 @@ import type { InstanceContext, InstanceEvent } from './types.ts';
 
 /** Attempts of one call before the operation fails. */
 export const MAINTENANCE_ATTEMPTS_MAX = 5;
+/** Starts of a container for the sake of its game. Each is repeated until its own deadline. */
+const OWED_STARTS_MAX = 3;
 
 interface Scope {
   readonly context: InstanceContext;
@@ -9,6 +11,12 @@ interface Scope {
 }
 
 const opIdOf = (event: InstanceEvent) => ('opId' in event ? event.opId : null);
+
+const isMadeUnverifiable = ({ context, event }: Scope) =>
+  event.type === 'effect.failed' &&
+  event.opId === context.ops.backup?.id &&
+  event.code === 'verify_unsupported' &&
+  context.maintenance.operation?.kind === 'backup';
 
 /** Guards that look at the maintenance of an instance and at nothing else. */
 export const MAINTENANCE_RULES = {
@@ -21,14 +29,15 @@ export const MAINTENANCE_RULES = {
     context.maintenance.attempts < MAINTENANCE_ATTEMPTS_MAX,
   isUnmaintained: ({ context }: Scope) => context.maintenance.operation?.state !== 'running',
   /** Backups of this agent cannot be compared with a checksum: what it has made is not worse for it. */
-  isMadeUnverifiable: ({ context, event }: Scope) =>
+  isMadeUnverifiable,
+  isOwedUnverifiable: (scope: Scope) =>
+    isMadeUnverifiable(scope) && scope.context.maintenance.wasRunning,
+  /** It was started, as it was owed, and has died since. */
+  isGameCrashed: ({ context, event }: Scope) =>
     event.type === 'effect.failed' &&
     event.opId === context.ops.backup?.id &&
-    event.code === 'verify_unsupported' &&
-    context.maintenance.operation?.kind === 'backup',
-  /** One start that has failed is enough: nobody is helped by another one. */
-  mayStartOwed: ({ context: { hostOperation: last } }: Scope) =>
-    last?.requestedBy !== 'maintenance' || last.state !== 'failed',
+    event.code === 'game_crashed',
+  hasOwedStartsLeft: ({ context }: Scope) => context.maintenance.attempts < OWED_STARTS_MAX,
   hasAddress: ({ context }: Scope) => context.ip !== null,
   wasGameRunning: ({ context }: Scope) => context.maintenance.wasRunning,
 };

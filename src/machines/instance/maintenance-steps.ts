@@ -30,7 +30,7 @@ export const acceptMaintenance = (kind: MaintenanceKind, step: BackupOpKind) =>
   instanceSetup.assign({
     maintenance: ({ context, event }) => ({
       operation: begun(kind, step, event) ?? context.maintenance.operation,
-      wasRunning: false,
+      wasRunning: context.maintenance.wasRunning,
       attempts: 0,
     }),
   });
@@ -87,6 +87,22 @@ export const rememberRunning = instanceSetup.assign({
   maintenance: ({ context: { maintenance } }) => ({ ...maintenance, wasRunning: true }),
 });
 
+/** It runs again, or nobody wants it to. */
+export const forgetGame = instanceSetup.assign({
+  maintenance: ({ context: { maintenance } }) => ({ ...maintenance, wasRunning: false }),
+});
+
+export const resetOwedStarts = instanceSetup.assign({
+  maintenance: ({ context: { maintenance } }) => ({ ...maintenance, attempts: 0 }),
+});
+
+export const countOwedStart = instanceSetup.assign({
+  maintenance: ({ context: { maintenance } }) => ({
+    ...maintenance,
+    attempts: maintenance.attempts + 1,
+  }),
+});
+
 export const rememberBackup = instanceSetup.assign({
   maintenance: ({ context, event }) =>
     event.type === 'backup.made'
@@ -124,9 +140,7 @@ const abandoned = (state: 'failed' | 'superseded', code: string, message: string
     instanceSetup.assign({
       maintenance: ({ context, event }) => {
         const { operation } = context.maintenance;
-        // What has ended already keeps its end: only the start of its game was owed.
-        if (operation?.state !== 'running') return context.maintenance;
-        const error = operation.error ?? { step: operation.step, code, message };
+        const error = operation?.error ?? { step: operation?.step ?? 'maintenance', code, message };
         return moved(context, { state, finishedAt: atOf(event), error });
       },
     }),

@@ -22,9 +22,9 @@ export interface MaintenanceOperation {
 export interface Maintenance {
   /** The latest; it may have ended. */
   readonly operation: MaintenanceOperation | null;
-  /** Did the game run before it was stopped for a restoration? */
+  /** Did the game run before it was stopped for a restoration, and is owed its start since? */
   readonly wasRunning: boolean;
-  /** Attempts of the call that is being repeated. */
+  /** Attempts of what is being repeated. */
   readonly attempts: number;
 }
 
@@ -38,6 +38,8 @@ export type MaintenanceFact =
   | ({ readonly type: 'restore.requested'; readonly backupId: string } & Wish)
   | ({ readonly type: 'verify.requested'; readonly backupId: string } & Wish)
   | ({ readonly type: 'backup_deletion.requested'; readonly backupId: string } & Wish)
+  /** Its owner has the agent stop the game: then nobody starts it. */
+  | { readonly type: 'game_stop.requested' }
   | { readonly type: 'backup.made'; readonly opId: string; readonly backupId: string }
   /** Told before it is stopped: whoever goes on finds it stopped. */
   | { readonly type: 'game.found_running'; readonly opId: string }

@@ -88,6 +88,26 @@ export const migrations: Readonly<Record<number, (snapshot: Snapshot) => Snapsho
       maintenance: { operation: null, wasRunning: false, attempts: 0 },
     },
   }),
+  /** Version 6 forgets that a game ran as soon as it is owed nothing, and starts what went off first. */
+  5: ({ value, context, ...rest }) => {
+    const before = context as InstanceContext;
+    const { maintenance, host } = value as { maintenance: unknown; host: unknown };
+    const isOwing = typeof maintenance === 'object' && 'owing' in (maintenance ?? {});
+    const isOff = host === 'stopped' || (typeof host === 'object' && 'starting' in (host ?? {}));
+    const owing = { unpowered: host === 'stopped' ? 'due' : 'starting' };
+    const { wasRunning } = before.maintenance;
+    return {
+      ...rest,
+      value: {
+        ...(value as Record<string, unknown>),
+        ...(isOwing && isOff && { maintenance: { owing } }),
+      },
+      context: {
+        ...before,
+        maintenance: { ...before.maintenance, wasRunning: maintenance !== 'idle' && wasRunning },
+      },
+    };
+  },
 };
 
 /**

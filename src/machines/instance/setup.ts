@@ -152,24 +152,27 @@ export const instanceSetup = setup({
       'isUnmaintained',
       'isEntitled',
       'isHostRunning',
+      'hasFreeAgentLane',
       stateIn({ provisioning: 'ready' }),
       ({ context }) => context.ctype === 'game' && context.ip !== null,
     ]),
     mustResumeGame: and(['isBackupOp', 'wasGameRunning']),
+    isGameReachable: and(['isHostRunning', 'hasAddress']),
+    isHostStarting: stateIn('#instance.host.starting'),
     /** It went off in the middle of a restoration, and nobody wanted that. */
     isLostMeanwhile: and(['isHostStopped', 'wasGameRunning']),
     isStartOwed: and([
-      stateIn('#instance.maintenance.owing'),
+      stateIn('#instance.maintenance.owing.unpowered.due'),
       'isEntitled',
       stateIn({ provisioning: 'ready' }),
       'hasFreeHostLane',
-      'mayStartOwed',
     ]),
-    /** Somebody has turned it off since, or it cannot be turned on. */
+    mayStartOwedAgain: and(['isHostStopped', 'hasOwedStartsLeft']),
+    /** Somebody turns it off, or may not have it on. */
     isNothingOwed: or([
       'isHostAbsent',
       stateIn('#instance.host.stopping'),
-      and(['isHostStopped', or([not('isEntitled'), not('mayStartOwed')])]),
+      and(['isHostStopped', not('isEntitled')]),
     ]),
     /** It is on, on its way there, or still being made; where nobody can tell, the last wish says. */
     isMeantToRun: or([
@@ -202,15 +205,17 @@ export const instanceSetup = setup({
       // While a call of ours is in flight, only that call may say what the host is.
       (context.ops.host === null || context.ops.host.id === event.opId),
     isCrashed: stateIn({ agent: 'crashed' }),
+    /** Nor does the region owe a game its start, as it would start it itself. */
+    isMaintenanceIdle: stateIn({ maintenance: 'idle' }),
     /** A game in service has died, and has not done so too often of late. */
     mayRecover: and([
       'isCrashed',
-      'isUnmaintained',
+      'isMaintenanceIdle',
       stateIn({ provisioning: 'ready' }),
       'hasFreeAgentLane',
       ({ context, event }) => recentRestarts(context, event).length < context.restarts.max,
     ]),
-    mustGiveUp: and(['isCrashed', 'isUnmaintained', stateIn({ provisioning: 'ready' })]),
+    mustGiveUp: and(['isCrashed', 'isMaintenanceIdle', stateIn({ provisioning: 'ready' })]),
     isEdgeOp: ({ context, event }) =>
       Object.values(context.ops.edge).some(({ id }) => id === opIdOf(event)),
     isProxyOp: ({ context, event }) =>

@@ -46,9 +46,9 @@ const REFUSALS = {
     message: 'it is no game server whose address is known',
     lift: 'wait until its address is known',
   },
-  game_start_owed: {
-    message: 'a restoration has stopped the game, and it could not be started again yet',
-    lift: 'its agent has to answer again; we keep asking. A restart starts the game, too',
+  recovery_in_progress: {
+    message: 'the game has died, and is being started again',
+    lift: 'wait until that has ended; it has a deadline',
   },
   suspended: {
     message: 'the account of its owner is suspended: a payment is due',
@@ -122,6 +122,7 @@ function refusalOf(snapshot: InstanceSnapshot, type: string): RefusalCode {
   if (snapshot.context.maintenance.operation?.state === 'running' && !IN_ANY_CASE.has(type)) {
     return 'maintenance_in_progress';
   }
+  if (type === 'game_stop.requested') return 'no_change';
   if (NEEDS_ENTITLEMENT.has(type) && snapshot.context.entitlement.suspendedAt !== null) {
     return 'suspended';
   }
@@ -137,7 +138,7 @@ function refusalOf(snapshot: InstanceSnapshot, type: string): RefusalCode {
     return snapshot.matches({ edge: 'unpublishing' }) ? 'unpublish_in_progress' : 'no_change';
   }
   if (ON_BACKUPS.includes(type) && host === 'running') {
-    return snapshot.matches({ maintenance: 'idle' }) ? 'agent_unknown' : 'game_start_owed';
+    return snapshot.context.ops.agent === null ? 'agent_unknown' : 'recovery_in_progress';
   }
   if (host === ACHIEVED[type]) return 'no_change';
   if (host === 'absent') return 'container_absent';

@@ -18,17 +18,25 @@ export interface BackupOptions {
 /** Each is less than the deadline of the state that waits for it. */
 const GAME_TIMEOUT_MS = 240_000;
 const BUSY_TIMEOUT_MS = 50 * 60_000;
+const BUSY_DELETION_TIMEOUT_MS = 240_000;
 const BUSY_POLL_MS = 2_000;
 const RUNS: readonly string[] = ['running', 'starting', 'crashed'];
 const RESTS: readonly string[] = ['stopped', 'idle', 'error'];
 
 const statusOf = (error: unknown) => (error instanceof UpstreamError ? error.details['status'] : 0);
 
+/** It is not there, or cannot be done. */
+const isUnknown = (error: unknown) => statusOf(error) === 404 || statusOf(error) === 405;
+
 const failed = (reason: string, message: string, cause?: unknown) =>
   new UpstreamError(message, { reason, retryable: false, ...(cause !== undefined && { cause }) });
 
 /** Waits for an agent that works on another order: perhaps one that we have given up. */
-const inTurn = <T>(act: () => Promise<T>, { signal }: Pick<Performance, 'signal'>): Promise<T> =>
+const inTurn = <T>(
+  act: () => Promise<T>,
+  { signal }: Pick<Performance, 'signal'>,
+  timeoutMs = BUSY_TIMEOUT_MS,
+): Promise<T> =>
   poll(
     () =>
       act().then(
@@ -39,7 +47,7 @@ const inTurn = <T>(act: () => Promise<T>, { signal }: Pick<Performance, 'signal'
         },
       ),
     {
-      ...{ signal, pollMs: BUSY_POLL_MS, timeoutMs: BUSY_TIMEOUT_MS },
+      ...{ signal, pollMs: BUSY_POLL_MS, timeoutMs },
       failure: { reason: 'agent_busy', message: 'the agent works on another backup' },
     },
   ).then(({ value }) => value);
@@ -85,9 +93,8 @@ export function createBackupPerformers(options: BackupOptions): Pick<Performers,
 
       async function unverified(error: unknown, look: () => Promise<Backup | undefined>) {
         if (statusOf(error) === 422) await known.noteChecked(id, backupId, false);
-        const isUnknown = statusOf(error) === 404 || statusOf(error) === 405;
         // It knows the backup, and not what it was asked to do with it.
-        if (isUnknown && (await look())) {
+        if (isUnknown(error) && (await look())) {
           return failed('verify_unsupported', 'its agent cannot verify backups', error);
         }
         return toReason(error);
@@ -118,11 +125,21 @@ export function createBackupPerformers(options: BackupOptions): Pick<Performers,
       return { type: 'game.resumed', opId };
     },
     async 'backup.delete'({ ip, id, opId, operationId, backupId }, performance) {
-      if (!(await known.claimDeletion(id, backupId, operationId))) {
-        throw failed('backup_locked', 'the backup is locked against deletion');
-      }
       const call = { key: operationId, signal: performance.signal };
-      await inTurn(() => backups.remove(ip, backupId, call), performance);
+      const remove = async () => {
+        if (!(await known.claimDeletion(id, backupId, operationId))) {
+          throw failed('backup_locked', 'the backup is locked against deletion');
+        }
+        await backups.remove(ip, backupId, call);
+      };
+      try {
+        await inTurn(remove, performance, BUSY_DELETION_TIMEOUT_MS);
+      } catch (error) {
+        if (!isUnknown(error)) throw error;
+        if (await find(ip, call.signal, (one) => one.id === backupId)) {
+          throw failed('delete_unsupported', 'its agent cannot delete backups', error);
+        }
+      }
       await known.forget(id, backupId);
       return { type: 'backup.deleted', opId };
     },
@@ -132,10 +149,16 @@ export function createBackupPerformers(options: BackupOptions): Pick<Performers,
 /** The game inside, stopped for a restoration and started again after it. */
 function createGame({ agents, pollMs }: BackupOptions) {
   const becomes = (ip: string, states: readonly string[], signal: AbortSignal) =>
-    poll(async () => (states.includes((await agents.status(ip, { signal })).state) ? true : null), {
-      ...{ signal, pollMs, timeoutMs: GAME_TIMEOUT_MS },
-      failure: { reason: 'game_slow', message: `the game did not become ${states[0]}` },
-    });
+    poll(
+      async () => {
+        const { state } = await agents.status(ip, { signal });
+        return states.includes(state) ? state : null;
+      },
+      {
+        ...{ signal, pollMs, timeoutMs: GAME_TIMEOUT_MS },
+        failure: { reason: 'game_slow', message: `the game did not become ${states[0]}` },
+      },
+    );
   return {
     /** A predecessor may have stopped it: what it saw was told before, and stays. */
     async halt(ip: string, signal: AbortSignal, foundRunning: () => Promise<void>): Promise<void> {
@@ -145,11 +168,12 @@ function createGame({ agents, pollMs }: BackupOptions) {
       await agents.control(ip, 'stop', { signal });
       await becomes(ip, RESTS, signal);
     },
+    /** One that has died was started, by whoever it was: that is another matter. */
     async resume(ip: string, signal: AbortSignal): Promise<void> {
       const { state } = await agents.status(ip, { signal });
-      if (state === 'running') return;
-      await agents.control(ip, 'start', { signal });
-      await becomes(ip, ['running'], signal);
+      if (RESTS.includes(state)) await agents.control(ip, 'start', { signal });
+      if ((await becomes(ip, ['running', 'crashed'], signal)) === 'running') return;
+      throw failed('game_crashed', 'the game was started again, and has died');
     },
   };
 }

@@ -3,9 +3,7 @@ import type { KnownBackup } from '../../storage/backups.ts';
 
 const DAY_MS = 24 * 3_600_000;
 
-/** A clock of a container may be ahead: nothing was made after we saw it first. */
-const madeAt = ({ madeAt: at, seenAt }: KnownBackup): number =>
-  Math.min((at ?? seenAt).getTime(), seenAt.getTime());
+const madeAt = ({ madeAt: at, seenAt }: KnownBackup): number => (at ?? seenAt).getTime();
 
 /**
  * The backups that need not be kept any more, the oldest first. Never one that is locked, and never

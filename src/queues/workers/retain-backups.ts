@@ -36,17 +36,18 @@ export function createRetention(options: RetentionOptions) {
     const { ip, maintenance } = snapshot.context as InstanceContext;
     if (ip === null || !snapshot.matches({ host: 'running' })) return true;
     const last = maintenance.operation;
-    if (last?.state === 'running') return false;
+    // After a deletion of ours comes the next one. For whoever else is at it, nobody waits.
+    if (last?.state === 'running') return last.requestedBy !== RETENTION;
     // What could not be deleted is tried again later, and not at every sweep.
     if (last?.requestedBy === RETENTION && last.state === 'failed' && isNew(last, now)) return true;
     await known.adopt(instanceId, await backups.list(ip, { signal }));
     const [first] = surplusOf(await known.list(instanceId), policy, now.getTime());
     if (!first) return true;
-    await actors.ask(address, {
+    const { outcome } = await actors.ask(address, {
       ...{ type: 'backup_deletion.requested', backupId: first.backupId },
       ...{ operationId: `op-${randomId()}`, requestedBy: RETENTION },
     });
-    return false;
+    return outcome === 'refused';
   }
 
   async function retainOne(policy: UnretainedPolicy, shutdown: AbortSignal): Promise<void> {
