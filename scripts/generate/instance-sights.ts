@@ -1,6 +1,6 @@
 import { viewConditions, viewStatus } from '../../src/http/server-view.ts';
 import { instanceMachine } from '../../src/machines/instance/machine.ts';
-import type { Condition } from '../../src/machines/instance/status.ts';
+import { type Condition, nameOf } from '../../src/machines/instance/status.ts';
 import type { Instance } from '../../src/storage/instances.ts';
 import {
   type InstanceSnapshot,
@@ -11,7 +11,7 @@ import {
 } from '../../tests/support/instance-model.ts';
 import { maintenanceEvents } from '../../tests/support/maintenance-model.ts';
 import type { Sights } from './state-rows.ts';
-import { birthOf, meetFromEither, type Walk, walkFrom } from './walk.ts';
+import { birthOf, meetFromEither, regionOf, type Walk, walkFrom } from './walk.ts';
 
 type Region = keyof InstanceSnapshot['value'];
 type Status = ReturnType<typeof viewStatus>;
@@ -67,10 +67,17 @@ const walk: Walk<InstanceSnapshot> = {
   machine: instanceMachine,
   events: (snapshot) =>
     [...worldEvents(snapshot), ...maintenanceEvents(snapshot.context)]
+      // An answer to no call is for tests: it changes nothing.
+      .filter((event) => (({ ...event }) as { opId?: unknown }).opId !== 'stale')
       .map((event) => inWords({ ...event }))
       .toSorted((a, b) => rankOf(a) - rankOf(b)),
-  marksOf: ({ context: { maintenance, restartedAt } }) =>
-    `${maintenance.wasRunning} ${restartedAt.length}`,
+  marksOf({ value, context: { maintenance, restartedAt } }, region) {
+    if (region === 'recovery') return String(restartedAt.length);
+    if (region !== 'maintenance') return '';
+    // What it owes it does only where the host region can take it.
+    const host = nameOf(value.maintenance) === 'owing' ? JSON.stringify(value.host) : '';
+    return `${maintenance.wasRunning} ${host}`;
+  },
 };
 
 /** All goes as it ought to, until players can join. */
@@ -94,8 +101,9 @@ export function instanceSights(): Sights {
   const served = walkFrom(toService, born).find(isInService);
   if (!served) throw new Error('no way leads to an instance in service');
   const met = meetFromEither(walk, [served, born]);
-  const regionOf = (id: string) => id.split('.')[1] as Region;
-  return new Map([...met].map(([id, snapshot]) => [id, describe(snapshot, regionOf(id))]));
+  return new Map(
+    [...met].map(([id, snapshot]) => [id, describe(snapshot, regionOf(id) as Region)]),
+  );
 }
 
 const EPOCH = new Date(0);

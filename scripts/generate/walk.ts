@@ -12,8 +12,8 @@ export interface Walk<S> {
   readonly machine: AnyStateMachine;
   /** What may happen in a state; of two ways of the same length the first one is taken. */
   readonly events: (snapshot: S) => readonly AnyEvent[];
-  /** What of the context decides where it goes on to, beside the states. */
-  readonly marksOf: (snapshot: S) => string;
+  /** What decides where a region goes on to, beside its state. */
+  readonly marksOf: (snapshot: S, region: string | undefined) => string;
 }
 
 export function birthOf<S>({ machine }: Walk<S>, input: unknown): S {
@@ -30,7 +30,7 @@ export function* walkFrom<S>({ machine, events, marksOf }: Walk<S>, from: S): Ge
   const step = createTransition(machine);
   const known = new Set<string>();
   const isNews = (snapshot: S): boolean => {
-    const marks = idsOf(snapshot).map((id) => `${id} ${marksOf(snapshot)}`);
+    const marks = idsOf(snapshot).map((id) => `${id} ${marksOf(snapshot, regionOf(id))}`);
     const isNew = marks.some((mark) => !known.has(mark));
     for (const mark of marks) known.add(mark);
     return isNew;
@@ -46,6 +46,9 @@ export function* walkFrom<S>({ machine, events, marksOf }: Walk<S>, from: S): Ge
     }
   }
 }
+
+/** The region of a node, by its id. */
+export const regionOf = (id: string): string | undefined => id.split('.')[1];
 
 const idsOf = (snapshot: unknown): string[] =>
   (snapshot as AnyMachineSnapshot)._nodes.map(({ id }) => id);
