@@ -71,7 +71,11 @@ const walk: Walk<InstanceSnapshot> = {
       .filter((event) => (({ ...event }) as { opId?: unknown }).opId !== 'stale')
       .map((event) => inWords({ ...event }))
       .toSorted((a, b) => rankOf(a) - rankOf(b)),
-  marksOf({ value, context: { maintenance, restartedAt } }, region) {
+  marksOf({ value, context: { maintenance, restartedAt, payload } }, region) {
+    if (region === 'edge') {
+      const { isWanted, next = null, targets = [] } = payload.edge ?? {};
+      return `${isWanted} ${next !== null} ${targets.map(({ state }) => state)}`;
+    }
     if (region === 'recovery') return String(restartedAt.length);
     if (region !== 'maintenance') return '';
     // What it owes it does only where the host region can take it.
