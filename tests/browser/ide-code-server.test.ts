@@ -12,6 +12,7 @@ import { typeInto, WAYS } from './ide-visit.ts';
 
 /** It is large, and only there if somebody has installed it. */
 const isInstalled = existsSync(CODE_SERVER);
+if (!isInstalled) console.warn('code-server is not tried: `npm run lab:ide` installs it');
 
 /** With real keys. What is typed before it, or the shell in it, listens is lost. */
 async function typeIntoCodeServer(page: Page, name: string, file: string): Promise<void> {

@@ -150,6 +150,50 @@ describe.concurrent('a restoration that fails', T, () => {
   });
 });
 
+describe.concurrent('a game that is owed its start after a restoration', T, () => {
+  test('and dies is left to recovery, and not started beside it', async () => {
+    const game = await world.createGame();
+    const { backupId } = (await game.backUp()).body.operation;
+    game.plan({ crashOnStart: true });
+
+    const { body } = await game.restore(backupId);
+
+    const error = { step: 'resume', code: 'game_crashed' };
+    expect(body).toMatchObject({ ok: false, operation: { error } });
+    expect((await game.status()).maintenance.state).toBe('idle');
+    const recovery = async () => {
+      const { regions } = (await world.alice.call('GET', `/api/servers/${game.vmid}/why`)).body;
+      return regions.find((one: { region: string }) => one.region === 'recovery').state;
+    };
+    await until(async () => (await recovery()) === 'exhausted', {
+      ...{ what: 'recovery to give up', timeoutMs: 25_000 },
+    });
+  });
+
+  test('stays off when its owner stops it meanwhile, and can be restored once more', async () => {
+    const game = await world.createGame();
+    const { backupId } = (await game.backUp()).body.operation;
+    game.plan({ slowMs: 300 });
+    await game.restore(backupId, {});
+    const isIn = (state: string) =>
+      until(async () => (await game.status()).maintenance.state === state, {
+        ...{ what: `maintenance to be ${state}`, timeoutMs: 20_000 },
+      });
+    await isIn('restoring');
+    game.plan({ answers: { '/status': 'garbage' } });
+    await isIn('owing');
+
+    const { operation } = (await game.restore(backupId)).body;
+    expect(operation.error).toMatchObject({ step: 'halt' });
+    expect((await game.status()).maintenance.state).toBe('owing');
+    expect(await game.game('stop')).toMatchObject({ status: 202 });
+
+    expect((await game.status()).maintenance.state).toBe('idle');
+    game.plan({});
+    await game.becomes('stopped');
+  });
+});
+
 describe.concurrent('a disk that is full', T, () => {
   test.each(['create.packed', 'restore.begun'])(
     'at %s is said, and nothing is lost',

@@ -97,8 +97,10 @@ describe('a place', () => {
   test('is where a link leads, whichever way is configured', () => {
     const other = { publicUrl: undefined, hostSuffix: undefined, returnsHosted: false };
 
-    expect(places.urlOf(6001, 't', 'x')).toBe('https://dev-6001.ide.example:8443/?token=t');
-    expect(createIdePlaces(other).urlOf(6001, 't', 'here:1')).toBe(
+    expect(places.urlOf(6001, 't', { host: 'x', isForeign: false })).toBe(
+      'https://dev-6001.ide.example:8443/?token=t',
+    );
+    expect(createIdePlaces(other).urlOf(6001, 't', { host: 'here:1', isForeign: false })).toBe(
       'http://here:1/__ide/6001/?token=t',
     );
   });

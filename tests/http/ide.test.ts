@@ -31,7 +31,10 @@ describe('a link', () => {
     expect(answer.headers.get('cache-control')).toBe('no-store');
     expect(answer.body.url).toMatch(new RegExp(`^${world.app.url}/__ide/${vmid}/\\?token=eyJ`));
     expect((await tokenOf(bob, vmid)).status).toBe(404);
-    expect((await tokenOf(world.admin, vmid)).status).toBe(200);
+    const foreign = await tokenOf(world.admin, vmid);
+    expect(foreign.status).toBe(200);
+    // Out of the origin in which its visitor opens the board of the queues.
+    expect(new URL(foreign.body.url).hostname).toBe(`dev-${vmid}.ide.localhost`);
     expect(await tokenOf(alice, game)).toMatchObject({
       ...{ status: 409, body: { error: 'refused', reason: 'not_a_dev_container' } },
     });

@@ -109,7 +109,7 @@ test.concurrent.each([
 });
 
 test.concurrent.each([
-  ...['create.begun', 'create.described', 'restore.begun', 'restore.unpacked'],
+  ...['create.begun', 'create.packed', 'create.described', 'restore.begun', 'restore.unpacked'],
   // What had been moved away was lost with the next start of the agent.
   'restore.moved_out',
 ])('a disk that is full at %s is said, and leaves what was there', async (step) => {

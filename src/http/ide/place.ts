@@ -12,8 +12,15 @@ export interface IdePlace {
 export interface IdePlaces {
   /** null: this is about no IDE. `nowhere`: it is, and there can be none. */
   find(request: Pick<IncomingMessage, 'url' | 'headers'>): IdePlace | 'nowhere' | null;
-  /** Where it is opened, with a token; `host` is where this was asked for. */
-  urlOf(vmid: number, token: string, host: string): string;
+  /** Where it is opened, with a token. */
+  urlOf(vmid: number, token: string, asked: AskedPlace): string;
+}
+
+export interface AskedPlace {
+  /** Where this was asked for. */
+  readonly host: string;
+  /** Of somebody else's container: its pages are kept out of the API's origin where they can be. */
+  readonly isForeign: boolean;
 }
 
 export interface PlaceOptions {
@@ -49,10 +56,11 @@ export function createIdePlaces({ publicUrl, hostSuffix, returnsHosted }: PlaceO
       const prefix = `${TUNNEL}/${found[1]}`;
       return { vmid: Number(found[1]), prefix, path: url.slice(prefix.length) };
     },
-    urlOf(vmid, token, host) {
+    urlOf(vmid, token, { host, isForeign }) {
       const url = new URL(publicUrl ?? `http://${host}`);
-      if (returnsHosted) url.hostname = `dev-${vmid}.${hostSuffix}`;
-      url.pathname = returnsHosted ? '/' : `${TUNNEL}/${vmid}/`;
+      const isHosted = hostSuffix !== undefined && (returnsHosted || isForeign);
+      if (isHosted) url.hostname = `dev-${vmid}.${hostSuffix}`;
+      url.pathname = isHosted ? '/' : `${TUNNEL}/${vmid}/`;
       url.search = new URLSearchParams({ [TOKEN_PARAMETER]: token }).toString();
       return url.href;
     },

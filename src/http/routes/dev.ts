@@ -70,7 +70,8 @@ export function devEndpoints(dependencies: DevDependencies): readonly AnyEndpoin
         const entry = await requireEntry(find, vmid, principal);
         requireDev(entry);
         const { token, expiresIn } = await admission.invite(entry, principal);
-        const url = places.urlOf(vmid, token, header('host') ?? '');
+        const isForeign = entry.customerId !== principal.userId;
+        const url = places.urlOf(vmid, token, { host: header('host') ?? '', isForeign });
         const headers = { 'Cache-Control': 'no-store' };
         return { status: 200, headers, body: { ok: true, token, expiresIn, url, vmid } };
       },
