@@ -71,11 +71,13 @@ export function startHeart(parts: HeartParts): AsyncDisposable {
       // Whoever looks sees that nothing has been heard of it.
       .catch((err: unknown) => logger.warn({ err }, 'cannot say that this process is there'));
   };
-  beat();
+  if (redis.status === 'ready') beat();
+  else redis.once('ready', beat);
   const timer = setInterval(beat, BEAT_MS);
   return {
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
+      redis.off('ready', beat);
       loop.disable();
       await beating;
       await withinTime(ANSWER_MS, nodes.leave(id)).catch((err: unknown) => {
