@@ -60,10 +60,12 @@ interface Decision {
   readonly cancels: readonly string[];
 }
 
-function createDecision(kind: string, definition: ActorDefinition) {
+type Decide = (before: Moment | null, step: JournalStep) => Decision | null;
+
+function createDecision(kind: string, definition: ActorDefinition): Decide {
   const { machine } = definition;
   const transition = createTransition(machine);
-  return (before: Moment | null, { revision, event }: JournalStep): Decision | null => {
+  const decide: Decide = (before, { revision, event }) => {
     const at = Number(event['at']);
     if (!before) {
       if (event.type !== `${kind}.created`) return null;
@@ -74,6 +76,14 @@ function createDecision(kind: string, definition: ActorDefinition) {
     // What changes nothing is not written, so whoever wrote this was another machine.
     if (after === state && actions.length === 0) return null;
     return planRows({ id: '', version: revision, before: before.snapshot, at }, after, actions);
+  };
+  return (before, step) => {
+    try {
+      return decide(before, step);
+    } catch {
+      // It was taken when it was written: what cannot take it is another machine.
+      return null;
+    }
   };
 }
 

@@ -1,4 +1,4 @@
-import { type KeyboardEvent, useEffect, useRef, useState } from 'react';
+import { type CSSProperties, type KeyboardEvent, useEffect, useRef, useState } from 'react';
 
 import type { ChartArrow, ChartRegion, ChartState } from './types.ts';
 import { waysOf, wordsOf } from './words.ts';
@@ -39,9 +39,12 @@ export function RegionChart({ region, lit }: { readonly region: ChartRegion; rea
       .map((state) => (
         <State key={state.path} {...{ region, state, lit, isTaken, picked, setPicked }} />
       ));
-  const room = { flexBasis: `${size[0] * SCALE_GOOD}px`, maxWidth: `${size[0] + FRAME}px` };
+  const room = {
+    '--good-width': `${size[0] * SCALE_GOOD}px`,
+    '--whole-width': `${size[0] + FRAME}px`,
+  };
   return (
-    <figure className="region" id={`region-${name}`} style={room}>
+    <figure className="region" id={`region-${name}`} style={room as CSSProperties}>
       <figcaption>
         <h3>{name}</h3> <span className="quiet">{lit.now ?? 'not known'}</span>
       </figcaption>

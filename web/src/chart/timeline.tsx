@@ -13,36 +13,30 @@ interface Shown {
   readonly isPast: boolean;
   readonly entry: JournalEntry | null;
   readonly entries: Entries;
+  /** null: whatever is the latest. */
+  readonly choose: (revision: number | null) => void;
 }
 
 const addressOf = (id: number, revision: number): string =>
   hrefOf('servers', id, 'machine', revision);
 
-/** Every moment has an address, and passing by leaves none of them behind. */
-const goTo = (href: string): void => location.replace(href);
-
 /** The life of an instance from its first step to the latest, and where in it the page is. */
-export function Timeline({ id, last, shown, isPast, entry, entries }: Shown) {
-  const present = hrefOf('servers', id, 'machine');
+export function Timeline({ last, shown, isPast, entry, choose }: Omit<Shown, 'id' | 'entries'>) {
   const at = entry ? new Date(entry.at).toLocaleTimeString() : '';
   return (
     <section className="timeline" aria-label="Timeline">
       <div className="buttons">
-        <button type="button" disabled={shown <= 1} onClick={() => goTo(addressOf(id, shown - 1))}>
+        <button type="button" disabled={shown <= 1} onClick={() => choose(shown - 1)}>
           Previous
         </button>
-        <button
-          type="button"
-          disabled={shown >= last}
-          onClick={() => goTo(addressOf(id, shown + 1))}
-        >
+        <button type="button" disabled={shown >= last} onClick={() => choose(shown + 1)}>
           Next
         </button>
         <button
           type="button"
           className={isPast ? 'main' : ''}
           aria-pressed={!isPast}
-          onClick={() => goTo(present)}
+          onClick={() => choose(null)}
         >
           Live
         </button>
@@ -57,12 +51,8 @@ export function Timeline({ id, last, shown, isPast, entry, entries }: Shown) {
         max={Math.max(1, last)}
         value={shown}
         aria-valuetext={`step ${shown} of ${last}, ${entry?.type ?? 'being read'} ${at}`}
-        onChange={({ target }) => goTo(addressOf(id, Number(target.value)))}
+        onChange={({ target }) => choose(Number(target.value))}
       />
-      <details>
-        <summary>The journal around it</summary>
-        <Entered {...{ id, last, shown, isPast, entry, entries }} />
-      </details>
     </section>
   );
 }
@@ -70,13 +60,19 @@ export function Timeline({ id, last, shown, isPast, entry, entries }: Shown) {
 /** As many to each side as anybody reads. */
 const AROUND = 25;
 
-function Entered({ id, last, shown, entries }: Shown) {
+/** The steps before and after the one that is looked at. */
+export function Journal({
+  id,
+  last,
+  shown,
+  entries,
+}: Pick<Shown, 'id' | 'last' | 'shown' | 'entries'>) {
   const list = useRef<HTMLOListElement>(null);
   // biome-ignore lint/correctness/useExhaustiveDependencies: another step is the reason to scroll
   useEffect(() => {
     const item = list.current?.querySelector<HTMLElement>('[aria-current]');
-    if (item && list.current)
-      list.current.scrollTop = item.offsetTop - list.current.clientHeight / 2;
+    if (!item || !list.current) return;
+    list.current.scrollTop = item.offsetTop - list.current.clientHeight / 2;
   }, [shown]);
   const [from, to] = [Math.max(1, shown - AROUND), Math.min(last, shown + AROUND)];
   const around = Array.from({ length: to - from + 1 }, (_, index) => from + index);
@@ -90,9 +86,12 @@ function Entered({ id, last, shown, entries }: Shown) {
               href={addressOf(id, revision)}
               aria-current={revision === shown ? 'step' : undefined}
             >
-              <span className="quiet">{revision}</span> <code>{entry?.type ?? '…'}</code>{' '}
-              <span className="quiet">{entry?.moved.join(', ')}</span>
+              <span className="quiet">{revision}</span>
+              <code>{entry?.type ?? '…'}</code>
               {entry && <time dateTime={entry.at}>{new Date(entry.at).toLocaleTimeString()}</time>}
+              {entry && entry.moved.length > 0 && (
+                <span className="moved">{entry.moved.join(', ')}</span>
+              )}
             </a>
           </li>
         );

@@ -1,18 +1,19 @@
 import '../chart/chart.css';
 
-import { useEffect } from 'react';
+import { useEffect, useRef } from 'react';
 
 import { call } from '../api/client.ts';
 import type { Endpoints, ExplainedAction, JournalEntry, Moment } from '../api/schema.ts';
 import { layout } from '../chart/layout.ts';
 import { type Lit, RegionChart } from '../chart/region-chart.tsx';
 import { takenBy } from '../chart/taken.ts';
-import { Timeline } from '../chart/timeline.tsx';
+import { Journal, Timeline } from '../chart/timeline.tsx';
 import { Tree } from '../chart/tree.tsx';
 import { Why } from '../chart/why.tsx';
 import { Wishes } from '../chart/wishes.tsx';
 import { Badge } from '../parts/badge.tsx';
 import { Problem } from '../parts/problem.tsx';
+import { useChosenStep } from '../state/chosen-step.ts';
 import { type Entries, useJournal } from '../state/journal.ts';
 import { usePlaying } from '../state/playing.ts';
 import { useResource } from '../state/resource.ts';
@@ -34,29 +35,27 @@ export function MachineTab({
 }) {
   const last = latest.entries[0]?.revision ?? 1;
   const played = usePlaying(last);
-  const chosen = Number(past);
-  const isPast = Number.isInteger(chosen) && chosen >= 1 && chosen <= last;
-  const shown = isPast ? chosen : played;
+  const [chosen, choose] = useChosenStep(id, past);
+  const isPast = chosen !== null;
+  const shown = Math.min(chosen ?? played, last);
   const { entries, moment, problem } = useJournal(id, latest, shown);
   const entry = entries.get(shown) ?? (moment?.entry.revision === shown ? moment.entry : null);
   const found = moment?.entry.revision === shown ? moment : null;
   return (
     <>
-      <Timeline {...{ id, last, shown, isPast, entry, entries }} />
+      <Timeline {...{ last, shown, isPast, entry, choose }} />
       <Problem problem={problem} />
       <Regions entry={entry} />
       <div className="machine">
-        <div className="charts" aria-busy={entry === null}>
-          {layout.map((region) => (
-            <RegionChart
-              key={region.name}
-              region={region}
-              lit={litOf(region.name, shown, entry, entries)}
-            />
-          ))}
-        </div>
+        <Charts {...{ shown, entry, entries }} />
         <div className="beside">
           {entry && <Happened entry={entry} before={entries.get(shown - 1)} />}
+          <details className="panel" open>
+            <summary>
+              <h2>Journal</h2>
+            </summary>
+            <Journal {...{ id, last, shown, entries }} />
+          </details>
           <Now {...{ id, last, actions, isPast }} />
           {moment && <Then moment={moment} isPast={isPast} isFound={found !== null} />}
         </div>
@@ -65,7 +64,37 @@ export function MachineTab({
   );
 }
 
-function litOf(name: string, shown: number, entry: JournalEntry | null, entries: Entries): Lit {
+interface Shown {
+  readonly shown: number;
+  readonly entry: JournalEntry | null;
+  readonly entries: Entries;
+}
+
+function Charts({ shown, entry, entries }: Shown) {
+  const row = useRef<HTMLDivElement>(null);
+  const moved = layout.find(({ name }) => shown > 1 && entry?.moved.includes(name))?.name;
+  // Where there is room for one region only, it is the one in which something happened.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another step is the reason to look
+  useEffect(() => {
+    const place = row.current;
+    const chart = place?.querySelector<HTMLElement>(`#region-${moved}`);
+    if (!place || !chart || place.scrollWidth <= place.clientWidth) return;
+    place.scrollTo({ left: chart.offsetLeft - place.offsetLeft });
+  }, [shown, moved]);
+  return (
+    <div className="charts" ref={row} aria-busy={entry === null}>
+      {layout.map((region) => (
+        <RegionChart
+          key={region.name}
+          region={region}
+          lit={litOf(region.name, { shown, entry, entries })}
+        />
+      ))}
+    </div>
+  );
+}
+
+function litOf(name: string, { shown, entry, entries }: Shown): Lit {
   const region = layout.find((one) => one.name === name);
   const now = entry?.regions[name] ?? null;
   const before = entries.get(shown - 1)?.regions[name] ?? null;

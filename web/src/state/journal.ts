@@ -3,23 +3,13 @@ import { useEffect, useMemo, useState } from 'react';
 import { call } from '../api/client.ts';
 import type { Endpoints, JournalEntry } from '../api/schema.ts';
 import { useResource } from './resource.ts';
+import { useRested } from './rested.ts';
 
 export type Entries = ReadonlyMap<number, JournalEntry>;
 type Page = Endpoints['GET /api/servers/{id}/history']['reply'];
 type Moment = Endpoints['GET /api/servers/{id}/moments/{revision}']['reply'];
 
-/** Whoever pulls the slider passes by most moments: only where it rests is anything asked for. */
-const REST_MS = 120;
 const PAGE = 60;
-
-function useRested<T>(value: T): T {
-  const [rested, setRested] = useState(value);
-  useEffect(() => {
-    const timer = setTimeout(() => setRested(value), REST_MS);
-    return () => clearTimeout(timer);
-  }, [value]);
-  return rested;
-}
 
 /** The journal of one instance, as far as it has been looked at, and the moment that is looked at. */
 export function useJournal(id: number, latest: Page, shown: number) {
