@@ -1,4 +1,11 @@
-import { type CSSProperties, type KeyboardEvent, useEffect, useRef, useState } from 'react';
+import {
+  type CSSProperties,
+  type KeyboardEvent,
+  type ReactNode,
+  useEffect,
+  useRef,
+  useState,
+} from 'react';
 
 import type { ChartArrow, ChartRegion, ChartState } from './types.ts';
 import { waysOf, wordsOf } from './words.ts';
@@ -17,7 +24,16 @@ const isWithin = (path: string | null, outer: string): boolean =>
   path !== null && `${path}.`.startsWith(`${outer}.`);
 
 /** One region, with the states that it is in alight. The arrow keys go from state to state. */
-export function RegionChart({ region, lit }: { readonly region: ChartRegion; readonly lit: Lit }) {
+export function RegionChart({
+  region,
+  lit,
+  children,
+}: {
+  readonly region: ChartRegion;
+  readonly lit: Lit;
+  /** Stands in its title. */
+  readonly children: ReactNode;
+}) {
   const { name, size, states, arrows } = region;
   const [picked, setPicked] = useState<string | null>(null);
   const frame = useRef<HTMLDivElement>(null);
@@ -46,7 +62,7 @@ export function RegionChart({ region, lit }: { readonly region: ChartRegion; rea
   return (
     <figure className="region" id={`region-${name}`} style={room as CSSProperties}>
       <figcaption>
-        <h3>{name}</h3> <span className="quiet">{lit.now ?? 'not known'}</span>
+        <h3>{name}</h3> <span className="quiet">{lit.now ?? 'not known'}</span> {children}
       </figcaption>
       <section
         className="canvas"

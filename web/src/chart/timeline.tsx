@@ -21,7 +21,7 @@ const addressOf = (id: number, revision: number): string =>
   hrefOf('servers', id, 'machine', revision);
 
 /** The life of an instance from its first step to the latest, and where in it the page is. */
-export function Timeline({ last, shown, isPast, entry, choose }: Omit<Shown, 'id' | 'entries'>) {
+export function Timeline({ last, shown, isPast, entry, entries, choose }: Omit<Shown, 'id'>) {
   const at = entry ? new Date(entry.at).toLocaleTimeString() : '';
   return (
     <section className="timeline" aria-label="Timeline">
@@ -53,7 +53,27 @@ export function Timeline({ last, shown, isPast, entry, choose }: Omit<Shown, 'id
         aria-valuetext={`step ${shown} of ${last}, ${entry?.type ?? 'being read'} ${at}`}
         onChange={({ target }) => choose(Number(target.value))}
       />
+      <Ticks last={last} entries={entries} />
     </section>
+  );
+}
+
+const TICK_MAX = 8;
+
+/** Where on the slider something moved, as far as the journal has been read. */
+function Ticks({ last, entries }: Pick<Shown, 'last' | 'entries'>) {
+  const lines = [...entries.values()].flatMap(({ revision, moved: { length } }) =>
+    length === 0 ? [] : [`M${revision - 1} 0v${Math.min(TICK_MAX, length * 2)}`],
+  );
+  return (
+    <svg
+      className="ticks"
+      viewBox={`0 0 ${Math.max(1, last - 1)} ${TICK_MAX}`}
+      preserveAspectRatio="none"
+      role="presentation"
+    >
+      <path d={lines.join('')} />
+    </svg>
   );
 }
 

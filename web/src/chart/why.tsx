@@ -37,7 +37,7 @@ function Region({
         {description}
         {deadline && (
           <p>
-            At the latest <At at={deadline.dueAt} asOf={asOf} /> <code>{deadline.name}</code>
+            At the latest <DueAt at={deadline.dueAt} asOf={asOf} /> <code>{deadline.name}</code>
           </p>
         )}
         {waits.length > 0 && (
@@ -87,7 +87,8 @@ function Since({ since, asOf }: { readonly since: string; readonly asOf: string 
   );
 }
 
-function At({ at, asOf }: { readonly at: string; readonly asOf: string | null }) {
+/** A deadline, as seen from that moment. */
+export function DueAt({ at, asOf }: { readonly at: string; readonly asOf: string | null }) {
   if (asOf === null) return <Due at={at} />;
   return (
     <time className="age" dateTime={at} title={new Date(at).toLocaleString()}>

@@ -3,13 +3,19 @@ import '../chart/chart.css';
 import { useEffect, useRef } from 'react';
 
 import { call } from '../api/client.ts';
-import type { Endpoints, ExplainedAction, JournalEntry, Moment } from '../api/schema.ts';
+import type {
+  Endpoints,
+  ExplainedAction,
+  ExplainedRegion,
+  JournalEntry,
+  Moment,
+} from '../api/schema.ts';
 import { layout } from '../chart/layout.ts';
 import { type Lit, RegionChart } from '../chart/region-chart.tsx';
 import { takenBy } from '../chart/taken.ts';
 import { Journal, Timeline } from '../chart/timeline.tsx';
 import { Tree } from '../chart/tree.tsx';
-import { Why } from '../chart/why.tsx';
+import { DueAt, Why } from '../chart/why.tsx';
 import { Wishes } from '../chart/wishes.tsx';
 import { Badge } from '../parts/badge.tsx';
 import { Problem } from '../parts/problem.tsx';
@@ -17,6 +23,7 @@ import { useChosenStep } from '../state/chosen-step.ts';
 import { type Entries, useJournal } from '../state/journal.ts';
 import { usePlaying } from '../state/playing.ts';
 import { useResource } from '../state/resource.ts';
+import { useKept } from '../state/rested.ts';
 
 type Page = Endpoints['GET /api/servers/{id}/history']['reply'];
 
@@ -41,15 +48,16 @@ export function MachineTab({
   const { entries, moment, problem } = useJournal(id, latest, shown);
   const entry = entries.get(shown) ?? (moment?.entry.revision === shown ? moment.entry : null);
   const found = moment?.entry.revision === shown ? moment : null;
+  const drawn = useKept(entry);
   return (
     <>
-      <Timeline {...{ last, shown, isPast, entry, choose }} />
+      <Timeline {...{ last, shown, isPast, entry, entries, choose }} />
       <Problem problem={problem} />
-      <Regions entry={entry} />
+      <Regions entry={drawn} />
       <div className="machine">
-        <Charts {...{ shown, entry, entries }} />
+        <Charts {...{ entries, isPast }} entry={drawn} regions={found?.regions ?? []} />
         <div className="beside">
-          {entry && <Happened entry={entry} before={entries.get(shown - 1)} />}
+          {drawn && <Happened entry={drawn} before={entries.get(drawn.revision - 1)} />}
           <details className="panel" open>
             <summary>
               <h2>Journal</h2>
@@ -64,15 +72,20 @@ export function MachineTab({
   );
 }
 
-interface Shown {
-  readonly shown: number;
+interface Drawn {
   readonly entry: JournalEntry | null;
   readonly entries: Entries;
 }
 
-function Charts({ shown, entry, entries }: Shown) {
+function Charts({
+  entry,
+  entries,
+  regions,
+  isPast,
+}: Drawn & { readonly regions: readonly ExplainedRegion[]; readonly isPast: boolean }) {
+  const step = entry?.revision ?? 0;
   const row = useRef<HTMLDivElement>(null);
-  const moved = layout.find(({ name }) => shown > 1 && entry?.moved.includes(name))?.name;
+  const moved = layout.find(({ name }) => step > 1 && entry?.moved.includes(name))?.name;
   // Where there is room for one region only, it is the one in which something happened.
   // biome-ignore lint/correctness/useExhaustiveDependencies: another step is the reason to look
   useEffect(() => {
@@ -80,29 +93,46 @@ function Charts({ shown, entry, entries }: Shown) {
     const chart = place?.querySelector<HTMLElement>(`#region-${moved}`);
     if (!place || !chart || place.scrollWidth <= place.clientWidth) return;
     place.scrollTo({ left: chart.offsetLeft - place.offsetLeft });
-  }, [shown, moved]);
+  }, [step, moved]);
   return (
     <div className="charts" ref={row} aria-busy={entry === null}>
       {layout.map((region) => (
-        <RegionChart
-          key={region.name}
-          region={region}
-          lit={litOf(region.name, { shown, entry, entries })}
-        />
+        <RegionChart key={region.name} region={region} lit={litOf(region.name, { entry, entries })}>
+          <Deadline
+            of={regions.find((one) => one.region === region.name)}
+            asOf={isPast ? (entry?.at ?? null) : null}
+          />
+        </RegionChart>
       ))}
     </div>
   );
 }
 
-function litOf(name: string, { shown, entry, entries }: Shown): Lit {
+function Deadline({
+  of,
+  asOf,
+}: {
+  readonly of: ExplainedRegion | undefined;
+  readonly asOf: string | null;
+}) {
+  if (!of?.deadline) return null;
+  return (
+    <span className="until">
+      {of.deadline.name} <DueAt at={of.deadline.dueAt} asOf={asOf} />
+    </span>
+  );
+}
+
+function litOf(name: string, { entry, entries }: Drawn): Lit {
+  const step = entry?.revision ?? 0;
   const region = layout.find((one) => one.name === name);
   const now = entry?.regions[name] ?? null;
-  const before = entries.get(shown - 1)?.regions[name] ?? null;
+  const before = entries.get(step - 1)?.regions[name] ?? null;
   const taken =
     region && entry && now !== null && before !== null
       ? takenBy(region, { type: entry.type, before, now })
       : [];
-  return { now, before, taken, step: shown };
+  return { now, before, taken, step };
 }
 
 /** All regions at a glance; each leads to its picture. */

@@ -11,3 +11,12 @@ export function useRested<T>(value: T): T {
   }, [value]);
   return rested;
 }
+
+/** What was there last stays until the next is there: nothing flickers. */
+export function useKept<T>(value: T | null): T | null {
+  const [kept, setKept] = useState(value);
+  useEffect(() => {
+    if (value !== null) setKept(value);
+  }, [value]);
+  return value ?? kept;
+}
