@@ -21,7 +21,8 @@ import { stillConditionView } from '../server-view.ts';
 import { vmidParam } from './servers.ts';
 
 const LOST: Readonly<Record<Lost, string>> = {
-  other_machine: 'an earlier version of the machine made these steps, and today’s makes others',
+  other_machine:
+    'another version of the machine made these steps, and the one of today makes others',
   too_long: 'this is too far from the beginning of the instance to go through all of it again',
 };
 

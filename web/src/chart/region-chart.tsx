@@ -62,7 +62,7 @@ export function RegionChart({
   return (
     <figure className="region" id={`region-${name}`} style={room as CSSProperties}>
       <figcaption>
-        <h3>{name}</h3> <span className="quiet">{lit.now ?? 'not known'}</span> {children}
+        <h2>{name}</h2> <span className="quiet">{lit.now ?? 'not known'}</span> {children}
       </figcaption>
       <section
         className="canvas"
@@ -98,7 +98,7 @@ export function RegionChart({
 /** Smaller than this nobody reads it: then the frame scrolls. */
 const SCALE_MIN = 0.75;
 /** As large as this at least, where another one beside it leaves so much room. */
-const SCALE_GOOD = 0.9;
+const SCALE_GOOD = 0.85;
 /** What a frame adds to the width of its picture. */
 const FRAME = 12;
 
@@ -253,12 +253,15 @@ function Explained({
   readonly region: ChartRegion;
   readonly state: ChartState;
 }) {
-  const { path, description, deadline } = state;
+  const { path, deadline } = state;
+  // What is within another state and has no words of its own is a detail of that one.
+  const around = region.states.filter((one) => isWithin(path, one.path));
+  const description = around.findLast((one) => one.description !== null)?.description;
   const ways = region.transitions.filter(({ from }) => from === path || isWithin(path, from));
   return (
     <details className="explained">
       <summary>
-        <code>{path}</code> {description ?? ''}
+        <code>{path}</code> {description}
         {deadline !== null && <span className="quiet">, at most {deadline}</span>}
       </summary>
       <ul>
