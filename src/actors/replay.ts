@@ -54,6 +54,11 @@ export function createReplay(kind: string, definition: ActorDefinition): Replay 
   };
 }
 
+/** Is this what was stored then, memory and all? */
+export const isAsStored = ({ snapshot }: Moment, stored: StoredSnapshot): boolean =>
+  isDeepStrictEqual(plain(snapshot.value), plain(stored.value)) &&
+  isDeepStrictEqual(plain(snapshot.context), plain(stored.context));
+
 interface Decision {
   readonly snapshot: StoredSnapshot;
   readonly arms: readonly ArmedTimer[];

@@ -1,5 +1,6 @@
 import { migrate } from '../actors/memory.ts';
 import { createReplay } from '../actors/replay.ts';
+import type { Stored } from '../actors/store.ts';
 import type { AnyEndpoint } from '../http/endpoint.ts';
 import { createMoments } from '../http/moments.ts';
 import { discoveryEndpoints } from '../http/routes/discovery.ts';
@@ -27,12 +28,13 @@ export function createInsightEndpoints(
   const history = createHistory(database.pool);
   const lives = { find, instances: createInstances(database.prisma) };
   const replay = createReplay('instance', definitions.instance);
+  const upgrade = (stored: Stored) => migrate(definitions.instance, stored).snapshot;
   return [
-    momentEndpoint({ ...lives, history, moments: createMoments({ history, replay }) }),
+    momentEndpoint({ ...lives, history, moments: createMoments({ history, replay, upgrade }) }),
     ...explainEndpoints({
       ...lives,
       history,
-      upgrade: (stored) => migrate(definitions.instance, stored).snapshot,
+      upgrade,
     }),
     ...reconcileEndpoints({
       ...createReconcile(parts),

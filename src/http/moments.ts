@@ -2,7 +2,8 @@ import { setImmediate } from 'node:timers/promises';
 
 import { LRUCache } from 'lru-cache';
 
-import type { JournalStep, Moment, Replay } from '../actors/replay.ts';
+import { isAsStored, type JournalStep, type Moment, type Replay } from '../actors/replay.ts';
+import type { Stored, StoredSnapshot } from '../actors/store.ts';
 import { UnavailableError } from '../errors.ts';
 import type { History } from '../storage/history.ts';
 
@@ -37,18 +38,34 @@ const LIVES_MAX = 32;
  * requests need more than whoever looks back.
  */
 export function createMoments(options: {
-  readonly history: Pick<History, 'steps'>;
+  readonly history: Pick<History, 'steps' | 'explain'>;
   readonly replay: Replay;
+  /** Brings a stored state up to the machine that goes through it again. */
+  readonly upgrade: (stored: Stored) => StoredSnapshot;
   readonly limits?: MomentLimits;
 }): Moments {
-  const { history, replay, limits = LIMITS } = options;
-  const lives = new LRUCache<string, Map<number, Moment>>({ max: LIVES_MAX });
+  const { history, replay, upgrade, limits = LIMITS } = options;
+  const lives = new LRUCache<string, Life>({ max: LIVES_MAX });
   let last: Promise<unknown> = Promise.resolve();
   let waiting = 0;
 
   async function find(id: string, revision: number): Promise<Moment | Lost> {
-    const kept = lives.get(id) ?? new Map<number, Moment>();
-    lives.set(id, kept);
+    const life = lives.get(id) ?? { kept: new Map(), endsAsStored: null };
+    lives.set(id, life);
+    life.endsAsStored ??= await compareEnd(id, life.kept);
+    return life.endsAsStored ? goTo(id, revision, life.kept) : 'other_machine';
+  }
+
+  /** Equal states may hide unequal memories: those of the present are known, so they are compared. */
+  async function compareEnd(id: string, kept: Kept): Promise<boolean> {
+    const present = await history.explain(id);
+    if (!present || present.version > limits.revisionMax) return true;
+    const end = await goTo(id, present.version, kept);
+    // Then a state on the way says already from where on it was another machine.
+    return typeof end === 'string' || isAsStored(end, upgrade(present));
+  }
+
+  async function goTo(id: string, revision: number, kept: Kept): Promise<Moment | Lost> {
     let moment = latestBefore(kept, revision);
     while (moment?.revision !== revision) {
       const after: number = moment?.revision ?? 0;
@@ -89,6 +106,12 @@ export function createMoments(options: {
 }
 
 type Kept = Map<number, Moment>;
+
+interface Life {
+  readonly kept: Kept;
+  /** null: not compared yet. */
+  endsAsStored: boolean | null;
+}
 
 function latestBefore(kept: Kept, revision: number): Moment | null {
   const known = [...kept.keys()].filter((one) => one <= revision);

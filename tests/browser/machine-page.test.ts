@@ -61,6 +61,11 @@ test('a machine is watched as it works, taken back in time, and read by keyboard
   const { page, complaints } = await openPage(browser, { viewport: { width: 1440, height: 1000 } });
   const { look, barriers } = createLooks(page);
   await signIn(page, 'admin');
+  const parts = () =>
+    page.evaluate<string>(
+      `performance.getEntriesByType('resource').map(({ name }) => name).join()`,
+    );
+  expect(await parts()).not.toContain('server-machine');
   ({ vmid } = (await world.alice.call('POST', '/api/instances', { body: MINECRAFT })).body);
   await page.goto(`${world.app.url}/#/servers/${vmid}/machine`);
 
@@ -78,6 +83,7 @@ test('a machine is watched as it works, taken back in time, and read by keyboard
     .toBe('ready');
   expect(seen).toEqual(STORY.filter((state) => seen.includes(state)));
   expect(seen.length).toBeGreaterThan(3);
+  expect(await parts()).toContain('server-machine');
   await page.locator('[data-state="published"].active').waitFor({ timeout: COMING_MS });
   // The agent goes on being heard; what is looked at now is one moment of it.
   await look('machine-2-live');
