@@ -82,6 +82,9 @@ describe('of a life that goes on', () => {
       );
       expect(body.entry.revision).toBe(version);
     }
+    const { body: why } = await get(vmid, 'why');
+    const present = (await get(vmid, `moments/${why.revision}`)).body;
+    expect(present.regions).toEqual(why.regions);
     const history = (await get(vmid, 'history?limit=200')).body.entries;
     const middle = (await get(vmid, 'moments/7')).body.entry;
     expect(history).toContainEqual(middle);
