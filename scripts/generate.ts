@@ -2,6 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 import { definitions } from '../src/machines/index.ts';
+import { renderChart } from './generate/chart.ts';
 import { renderClient } from './generate/client.ts';
 import { renderEnvironment } from './generate/environment.ts';
 import { instanceSights } from './generate/instance-sights.ts';
@@ -18,6 +19,7 @@ const files: Readonly<Record<string, string>> = {
   '.env.example': renderEnvironment(),
   'docs/openapi.json': openApi,
   'web/src/api/schema.ts': renderClient(openApi),
+  'web/src/chart/layout.ts': await renderChart(definitions.instance.machine),
   'docs/machines/instance.md': renderMachine(
     'instance',
     definitions.instance.machine,

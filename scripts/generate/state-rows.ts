@@ -1,6 +1,7 @@
 import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
 
 import { describeGuard } from '../../src/machines/instance/why.ts';
+import { deadlineOf, durationOf } from './deadline.ts';
 
 /** What the user sees in a state, by the id of its node. */
 export type Sights = ReadonlyMap<string, string>;
@@ -29,10 +30,6 @@ export const transitionsOf = (node: AnyStateNode): AnyTransitionDefinition[] => 
   ...[...node.transitions.values()].flat(),
   ...(node.always ?? []),
 ];
-
-/** `xstate.after.cloneDeadline.instance.provisioning.cloning` → `cloneDeadline` */
-export const deadlineOf = (eventType: string): string | null =>
-  /^xstate\.after\.(\w+)\./.exec(eventType)?.[1] ?? null;
 
 /** The event of a transition, as people read it. */
 export function eventOf({ eventType }: AnyTransitionDefinition): string {
@@ -145,9 +142,10 @@ function deadlinesOf(
   pathOf: PathOf,
 ): string[] {
   const own = transitionsOf(state)
-    .map(({ eventType }) => deadlineOf(eventType))
-    .filter((name) => name !== null)
-    .map((name) => `${name}: ${durationOf(machine, name)}`);
+    .filter(isDeadline)
+    .map(({ eventType }) => {
+      return `${deadlineOf(eventType)}: ${durationOf(machine, eventType) ?? 'as its context says'}`;
+    });
   const outer = around(state, region).filter((node) => hasOwn(node, isDeadline));
   const found = [...own, ...outer.map((node) => `that of \`${pathOf(node)}\``)];
   if (found.length > 0) return found;
@@ -155,19 +153,6 @@ function deadlinesOf(
   if (isOfParts) return ['those of its parts'];
   if (isPassed(state)) return ['none: it is left at once'];
   return [state.tags.includes('transient') ? 'that of the call it makes' : 'none: it may last'];
-}
-
-const UNITS = [
-  [3_600_000, 'h'],
-  [60_000, 'min'],
-  [1_000, 's'],
-] as const;
-
-function durationOf({ implementations }: AnyStateMachine, name: string): string {
-  const delay: unknown = implementations.delays[name];
-  if (typeof delay !== 'number') return 'as its context says';
-  const [sizeMs, unit] = UNITS.find(([ms]) => delay >= ms && delay % ms === 0) ?? [1, 'ms'];
-  return `${delay / sizeMs} ${unit}`;
 }
 
 function exitsOf(state: AnyStateNode, region: AnyStateNode, pathOf: PathOf): string[] {

@@ -1,8 +1,12 @@
 import { migrate } from '../actors/memory.ts';
+import { createReplay } from '../actors/replay.ts';
+import type { Stored } from '../actors/store.ts';
 import type { AnyEndpoint } from '../http/endpoint.ts';
+import { createMoments } from '../http/moments.ts';
 import { allOperationsEndpoints } from '../http/routes/all-operations.ts';
 import { discoveryEndpoints } from '../http/routes/discovery.ts';
 import { explainEndpoints } from '../http/routes/explain.ts';
+import { momentEndpoint } from '../http/routes/moments.ts';
 import { reconcileEndpoints } from '../http/routes/reconcile.ts';
 import { definitions } from '../machines/index.ts';
 import { createHistory } from '../storage/history.ts';
@@ -33,12 +37,16 @@ export function createInsightEndpoints(
   { find, fleet }: Pick<View, 'find' | 'fleet'>,
 ): readonly AnyEndpoint[] {
   const { closing, config, database, logger } = parts;
+  const history = createHistory(database.pool);
+  const lives = { find, instances: createInstances(database.prisma) };
+  const replay = createReplay('instance', definitions.instance);
+  const upgrade = (stored: Stored) => migrate(definitions.instance, stored).snapshot;
   return [
+    momentEndpoint({ ...lives, history, moments: createMoments({ history, replay, upgrade }) }),
     ...explainEndpoints({
-      find,
-      history: createHistory(database.pool),
-      instances: createInstances(database.prisma),
-      upgrade: (stored) => migrate(definitions.instance, stored).snapshot,
+      ...lives,
+      history,
+      upgrade,
     }),
     ...reconcileEndpoints({
       ...createReconcile(parts),

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { ActorEvent } from '../actors/address.ts';
 import type { InstanceState } from '../machines/instance/status.ts';
 import { explainState } from '../machines/instance/why.ts';
+import type { ExplainedWish } from '../machines/instance/wishes.ts';
 import type { Cause, Evidence, HistoryEntry } from '../storage/history.ts';
 import { withoutUser } from './operation-view.ts';
 
@@ -42,7 +43,7 @@ const possibilityView = z
   })
   .meta({ id: 'Possibility' });
 
-const regionView = z
+export const regionView = z
   .object({
     region: z.string(),
     state: z.string(),
@@ -139,33 +140,45 @@ export function viewEntry(entry: HistoryEntry): z.input<typeof entryView> {
 
 const toDate = (ms: number) => new Date(ms).toISOString();
 
-export function viewWhy(
+export const viewWhy = (
   vmid: number,
-  { id, version, snapshot, timers, causes }: Omit<Evidence, 'machineVersion'>,
-): z.input<typeof whyView> {
+  evidence: Omit<Evidence, 'machineVersion'>,
+): z.input<typeof whyView> => ({
+  vmid,
+  instance: evidence.id,
+  revision: evidence.version,
+  regions: viewRegions(evidence),
+});
+
+export function viewRegions({
+  snapshot,
+  timers,
+  causes,
+}: Pick<Evidence, 'snapshot' | 'timers' | 'causes'>): z.input<typeof regionView>[] {
   const regions = explainState(snapshot as unknown as InstanceState, timers);
-  return {
-    vmid,
-    instance: id,
-    revision: version,
-    regions: regions.map(({ since, waitsFor, deadline, next, ...rest }) => ({
-      ...rest,
-      since: toDate(since),
-      cause: causes[rest.region] ? viewCause(causes[rest.region] as Cause) : null,
-      waitsFor: {
-        calls: waitsFor.calls.map((call) => ({
-          ...call,
-          since: toDate(call.since),
-          upid: call.upid && withoutUser(call.upid),
-        })),
-        events: [...waitsFor.events],
-        conditions: [...waitsFor.conditions],
-      },
-      deadline: deadline && { name: deadline.name, dueAt: toDate(deadline.dueAt) },
-      next: next.map(({ dueAt, ...one }) => ({
-        ...one,
-        dueAt: dueAt === null ? null : toDate(dueAt),
+  return regions.map(({ since, waitsFor, deadline, next, ...rest }) => ({
+    ...rest,
+    since: toDate(since),
+    cause: causes[rest.region] ? viewCause(causes[rest.region] as Cause) : null,
+    waitsFor: {
+      calls: waitsFor.calls.map((call) => ({
+        ...call,
+        since: toDate(call.since),
+        upid: call.upid && withoutUser(call.upid),
       })),
+      events: [...waitsFor.events],
+      conditions: [...waitsFor.conditions],
+    },
+    deadline: deadline && { name: deadline.name, dueAt: toDate(deadline.dueAt) },
+    next: next.map(({ dueAt, ...one }) => ({
+      ...one,
+      dueAt: dueAt === null ? null : toDate(dueAt),
     })),
-  };
+  }));
 }
+
+export const viewWish = ({
+  wish,
+  isAllowed,
+  refusal,
+}: ExplainedWish): z.input<typeof wishView> => ({ action: wish, isAllowed, refusal });

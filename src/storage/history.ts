@@ -1,19 +1,19 @@
 import type { Pool } from 'pg';
 
-import type { ActorEvent } from '../actors/address.ts';
+import type { JournalStep } from '../actors/replay.ts';
 import type { Stored } from '../actors/store.ts';
 import { toStorageError } from './failures.ts';
 
-/** One step of an instance. */
-export interface HistoryEntry {
-  readonly seq: number;
-  /** The version that the step led to. */
-  readonly revision: number;
-  readonly at: Date;
-  readonly event: ActorEvent;
-  /** The state of each region after it, and before it; null: it was the first. */
-  readonly state: Readonly<Record<string, unknown>>;
-  readonly before: Readonly<Record<string, unknown>> | null;
+type Regions = Readonly<Record<string, unknown>>;
+
+/** One step of an instance, with the state of each region after it. */
+export interface HistoryStep extends JournalStep {
+  readonly state: Regions;
+}
+
+export interface HistoryEntry extends HistoryStep {
+  /** The state of each region before it; null: it was the first. */
+  readonly before: Regions | null;
 }
 
 export type Cause = Pick<HistoryEntry, 'seq' | 'revision' | 'at' | 'event'>;
@@ -32,6 +32,11 @@ export interface History {
     id: string,
     page: { readonly before: number | null; readonly limit: number },
   ): Promise<readonly HistoryEntry[]>;
+  /** In the order in which they were made; `after`: later than this revision. */
+  steps(
+    id: string,
+    page: { readonly after: number; readonly limit: number },
+  ): Promise<readonly HistoryStep[]>;
   /** null: it does not live. */
   explain(id: string): Promise<Evidence | null>;
 }
@@ -47,6 +52,10 @@ WHERE j.instance_id = $1
   AND j.version < COALESCE(
     (SELECT p.version FROM journal p WHERE p.seq = $2 AND p.instance_id = $1), 2147483647)
 ORDER BY j.version DESC LIMIT $3`;
+
+const STEPS = `
+SELECT seq::float8 AS seq, version AS revision, at, event, state FROM journal
+WHERE instance_id = $1 AND version > $2 ORDER BY version LIMIT $3`;
 
 /** Nodes stamp events by their own clocks: of neighbours the later may bear the earlier time. */
 const NEIGHBOURS = 64;
@@ -107,6 +116,8 @@ export function createHistory(pool: Pool): History {
   }
   return {
     read: (id, { before, limit }) => query<HistoryEntry>('read_history', READ, [id, before, limit]),
+    steps: (id, { after, limit }) =>
+      query<HistoryStep>('replay_history', STEPS, [id, after, limit]),
     async explain(id) {
       const [row] = await query<EvidenceRow>('explain_instance', EXPLAIN, [id]);
       if (!row) return null;

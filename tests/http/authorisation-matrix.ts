@@ -106,7 +106,7 @@ const nameOf = ({ operationId, method, path }: Route) =>
 
 /** Of operations there is the one by which the container was made. */
 export const pathOf = (path: string, id: string): string =>
-  path.replace(':opId', 'op-1').replace(/:\w+/, id);
+  path.replace(':opId', 'op-1').replace(':revision', '1').replace(/:\w+/, id);
 
 interface Asking {
   readonly route: Route;

@@ -130,6 +130,7 @@ export const TABLE: Readonly<Record<string, Row>> = {
   getOperation: read,
   getServerHistory: read,
   explainServer: read,
+  getServerMoment: read,
   explainServerActions: read,
   retryServer: { access: 'own', target: 'failed', done: '202', suspended: unpaid },
   startHost: { ...stopped, done: '202', suspended: unpaid },

@@ -1,15 +1,23 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { join } from 'node:path';
+import { finished } from 'node:stream/promises';
 
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 
 import { until } from '../support/until.ts';
 import { PREFIXES, sha256, startFilesWorld } from './files-world.ts';
 
-const t = await startFilesWorld({ FILE_IDLE_TIMEOUT_MS: '2000' });
+const t = await startFilesWorld({ FILE_IDLE_TIMEOUT_MS: '2000', HOST_SWEEP_MS: '500' });
 afterAll(() => t[Symbol.asyncDispose]());
 afterEach(() => t.setFaults({}));
 const { alice, bob, served } = t;
@@ -424,4 +432,37 @@ test('may be asked for by browsers of the Portal, with all that belongs to them'
 
   expect(preflight.headers.get('access-control-allow-headers')).toMatch(/If-Match.*Range/);
   expect(answer.headers.get('access-control-expose-headers')).toMatch(/Content-Range.*ETag/);
+});
+
+test('leave nothing in a container whose agent is killed in the middle of them', async () => {
+  const large = join(served, 'large-to-read');
+  writeFileSync(large, randomBytes(8_000_000));
+  const upload = t.open('POST', t.urlOf(PREFIXES[0], '/upload', { path: 'killed' }), {
+    'content-length': 4_000_000,
+  });
+  const [uploaded, downloaded] = [
+    once(upload, 'response').catch((error: unknown) => error),
+    once(
+      t.open('GET', t.urlOf(PREFIXES[0], '/download', { path: 'large-to-read' }), {}).end(),
+      'response',
+    ),
+  ];
+  upload.on('error', () => undefined).write(randomBytes(1_000_000));
+  const [download] = (await downloaded) as [IncomingMessage];
+  const ended = finished(download.resume()).catch((error: unknown) => error);
+  await until(() => t.waiting().length === 1, { what: 'the upload to have begun' });
+
+  await t.app.proxmox.powerOff(t.vmid);
+  await ended;
+
+  const outcome = await uploaded;
+  const status = Array.isArray(outcome) ? (outcome[0] as IncomingMessage).statusCode : 'broken';
+  expect([502, 503, 504, 'broken']).toContain(status);
+  expect(download.complete).toBe(false);
+  expect(existsSync(join(served, 'killed'))).toBe(false);
+  await until(async () => (await t.hostStatus(t.vmid)).hostStatus === 'stopped', {
+    ...{ what: 'the container to be seen off', timeoutMs: 10_000 },
+  });
+  expect((await t.power(alice, t.vmid, 'start')).body).toMatchObject({ ok: true });
+  await t.isQuiet();
 });

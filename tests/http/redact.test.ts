@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { HIDDEN, redact } from '../../src/http/inspect/redact.ts';
+import { HIDDEN, redact } from '../../src/http/redact.ts';
 
 test('what may open something is hidden, wherever it stands, and the rest is as it was', () => {
   const seen = redact({

@@ -19,6 +19,7 @@ const LONGEST = [
   'e2e/console-fanout',
   'browser/ide-code-server',
   'browser/console-page',
+  'browser/machine-page',
   'e2e/billing',
   'lab/agent-games',
   'lab/agent-backups',

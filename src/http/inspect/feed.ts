@@ -1,6 +1,6 @@
 import { createInspector, type StatelyInspectionEvent } from '@statelyai/inspect';
 
-import { redact } from './redact.ts';
+import { redact } from '../redact.ts';
 
 /** An actor as it is at a moment. */
 export interface Seen {

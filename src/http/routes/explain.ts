@@ -4,30 +4,21 @@ import type { Stored, StoredSnapshot } from '../../actors/store.ts';
 import { NotFoundError } from '../../errors.ts';
 import { explainWishes } from '../../machines/instance/wishes.ts';
 import type { History } from '../../storage/history.ts';
-import type { Instances } from '../../storage/instances.ts';
-import type { FindEntry } from '../../view/entry.ts';
-import { maySee, type Principal } from '../auth/principal.ts';
 import { type AnyEndpoint, endpoint, nothing } from '../endpoint.ts';
-import { entryView, viewEntry, viewWhy, whyView, wishView } from '../history-view.ts';
+import { entryView, viewEntry, viewWhy, viewWish, whyView, wishView } from '../history-view.ts';
+import { createLifeFinder, type LifeDependencies, lifeQuery } from '../lives.ts';
 import { requireEntry, vmidParam } from './servers.ts';
 
 const PAGE_MAX = 200;
 const PAGE_DEFAULT = 50;
 
-const historyQuery = z.object({
+const historyQuery = lifeQuery.extend({
   before: z.coerce.number().int().min(1).optional().describe('Only entries older than this seq'),
   limit: z.coerce.number().int().min(1).max(PAGE_MAX).default(PAGE_DEFAULT),
-  instance: z
-    .string()
-    .max(64)
-    .optional()
-    .describe('A former instance of this VMID, by its id; the present one if absent'),
 });
 
-export interface ExplainDependencies {
-  readonly find: FindEntry;
+export interface ExplainDependencies extends LifeDependencies {
   readonly history: History;
-  readonly instances: Pick<Instances, 'listArchived'>;
   /** Brings a stored state up to the machine that explains it. */
   readonly upgrade: (stored: Stored) => StoredSnapshot;
 }
@@ -40,18 +31,8 @@ export function explainEndpoints(dependencies: ExplainDependencies): readonly An
   return [historyEndpoint(dependencies), whyEndpoint(dependencies), actionsEndpoint(dependencies)];
 }
 
-function historyEndpoint({ find, history, instances }: ExplainDependencies): AnyEndpoint {
-  /** Somebody else's former instance answers like one that never was. */
-  async function requireId(vmid: number, id: string | undefined, principal: Principal) {
-    const living = await find(vmid);
-    if (id === undefined || living?.id === id) {
-      return (await requireEntry(async () => living, vmid, principal)).id;
-    }
-    const former = (await instances.listArchived(vmid)).find((one) => one.id === id);
-    if (former && maySee(principal, former.customerId)) return id;
-    throw new NotFoundError(`container ${vmid} has had no instance ${id}`);
-  }
-
+function historyEndpoint({ history, ...lives }: ExplainDependencies): AnyEndpoint {
+  const findLife = createLifeFinder(lives);
   return endpoint({
     ...base,
     operationId: 'getServerHistory',
@@ -67,7 +48,7 @@ function historyEndpoint({ find, history, instances }: ExplainDependencies): Any
     },
     problems: ['invalid_input', 'unauthenticated', 'not_found'],
     async handle({ params: { id: vmid }, query: { before = null, limit, instance }, principal }) {
-      const id = await requireId(vmid, instance, principal);
+      const id = await findLife(vmid, instance, principal);
       const found = await history.read(id, { before, limit: limit + 1 });
       const entries = found.slice(0, limit).map(viewEntry);
       const nextBefore = found.length > limit ? (entries.at(-1)?.seq ?? null) : null;
@@ -106,12 +87,7 @@ function actionsEndpoint({ find }: ExplainDependencies): AnyEndpoint {
     problems: ['invalid_input', 'unauthenticated', 'not_found'],
     async handle({ params: { id: vmid }, principal }) {
       const { state } = await requireEntry(find, vmid, principal);
-      const actions = explainWishes(state).map(({ wish, isAllowed, refusal }) => ({
-        action: wish,
-        isAllowed,
-        refusal,
-      }));
-      return { status: 200, body: { actions } };
+      return { status: 200, body: { actions: explainWishes(state).map(viewWish) } };
     },
   });
 }

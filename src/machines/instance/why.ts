@@ -113,7 +113,8 @@ const DEADLINE = /^xstate\.after\.(\w+)\./;
 /** By the glossary: a wish's name ends so, and nothing else's does. */
 const WISH = /\.requested$/;
 
-function toPossibility(
+/** A transition in the words of the machine. */
+export function toPossibility(
   { eventType, guard, target }: AnyTransitionDefinition,
   dueAt: ReadonlyMap<string, number>,
 ): Possibility {

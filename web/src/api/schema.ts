@@ -614,6 +614,26 @@ export type Maintenance = {
   } | null;
 };
 
+export type Moment = {
+  readonly vmid: number;
+  readonly instance: string;
+  /** The step that led to this moment */
+  readonly entry: JournalEntry;
+  /** Why the rest is not known, and null; the states of `entry` are */
+  readonly lost: {
+    readonly code: "other_machine" | "too_long";
+    readonly message: string;
+  } | null;
+  /** One word for it, as the status had then */
+  readonly status: string | null;
+  readonly regions: readonly ExplainedRegion[] | null;
+  readonly conditions: readonly PastCondition[] | null;
+  /** What could be asked of it then */
+  readonly actions: readonly ExplainedAction[] | null;
+  /** What the machine remembered; for administrators only */
+  readonly context: Readonly<Record<string, unknown>> | null;
+};
+
 export type Nodes = {
   /** All of them are there, and whatever they need */
   readonly ok: boolean;
@@ -706,6 +726,14 @@ export type OperationRecord = {
   } | null;
   /** Of one that is about a backup; null: it is still being made */
   readonly backupId?: string | null;
+};
+
+export type PastCondition = {
+  readonly type: "Provisioned" | "HostRunning" | "AgentReady" | "EdgePublished" | "ProxyRegistered" | "Entitled" | "Maintenance";
+  readonly status: "True" | "False" | "Unknown";
+  readonly reason: string;
+  readonly message: string;
+  readonly lastTransitionTime: string;
 };
 
 export type Plan = {
@@ -2237,17 +2265,30 @@ export interface Endpoints {
     body: undefined;
     reply: RouteDocument;
   };
+  /** A server as it was after one of its steps */
+  'GET /api/servers/{id}/moments/{revision}': {
+    path: {
+      readonly id: number;
+      readonly revision: number;
+    };
+    query: {
+      /** A former instance of this VMID, by its id; the present one if absent */
+      readonly instance?: string;
+    };
+    body: undefined;
+    reply: Moment;
+  };
   /** Everything that happened to a server, the latest first */
   'GET /api/servers/{id}/history': {
     path: {
       readonly id: number;
     };
     query: {
+      /** A former instance of this VMID, by its id; the present one if absent */
+      readonly instance?: string;
       /** Only entries older than this seq */
       readonly before?: number;
       readonly limit?: number;
-      /** A former instance of this VMID, by its id; the present one if absent */
-      readonly instance?: string;
     };
     body: undefined;
     reply: {

@@ -5,6 +5,7 @@ import type { Endpoints, JournalEntry } from '../api/schema.ts';
 import { Age, Badge } from '../parts/badge.tsx';
 import { Problem } from '../parts/problem.tsx';
 import { Table } from '../parts/table.tsx';
+import { hrefOf } from '../router.ts';
 import { useResource } from '../state/resource.ts';
 import { useSubmission } from '../state/submission.ts';
 
@@ -39,7 +40,9 @@ export function HistoryTab({ id, latest }: { readonly id: number; readonly lates
           key: String(entry.seq),
           cells: [
             <Age key="at" at={entry.at} />,
-            entry.revision,
+            <a key="step" href={hrefOf('servers', id, 'machine', entry.revision)}>
+              {entry.revision}
+            </a>,
             <code key="type">{entry.type}</code>,
             movesOf(entry),
           ],

@@ -1,5 +1,5 @@
 import { useSelector } from '@xstate/store-react';
-import { useEffect } from 'react';
+import { lazy, Suspense, useEffect } from 'react';
 
 import { call } from '../api/client.ts';
 import type { Account } from '../api/schema.ts';
@@ -21,8 +21,14 @@ const TABS = [
   ['console', 'Console'],
   ['files', 'Files'],
   ['backups', 'Backups'],
+  ['machine', 'Machine'],
   ['history', 'History'],
 ] as const;
+
+/** Its pictures are larger than all the rest of the page. */
+const MachineTab = lazy(async () => ({
+  default: (await import('./server-machine.tsx')).MachineTab,
+}));
 
 /** A development container has none of these. */
 const OF_GAMES: readonly string[] = ['console', 'files', 'backups'];
@@ -107,6 +113,17 @@ export function ServerPage({
       {tab === 'files' && <FilesTab id={Number(id)} path={path.join('/')} />}
       {value && isGame && tab === 'backups' && (
         <BackupsTab status={value.status} actions={value.actions} reload={reload} />
+      )}
+      {value && tab === 'machine' && (
+        <Suspense fallback={<p className="quiet">One moment …</p>}>
+          <MachineTab
+            key={value.history.instance}
+            id={Number(id)}
+            latest={value.history}
+            actions={value.actions}
+            past={path[0]}
+          />
+        </Suspense>
       )}
       {value && tab === 'history' && (
         <HistoryTab id={Number(id)} latest={value.history} key={value.history.instance} />
