@@ -1,5 +1,9 @@
 import { defineConfig } from 'vitest/config';
+import { COMPILED } from './lab/compiled.ts';
 import { LongestFirst } from './tests/support/longest-first.ts';
+
+// Of the workers, and of all that they start with an environment like their own.
+process.env['NODE_COMPILE_CACHE'] ??= COMPILED;
 
 export default defineConfig({
   test: {

@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module';
 import { z } from 'zod';
 
 import { readFaults } from './faults.ts';
@@ -31,6 +32,8 @@ const agent = await startAgent({
   codeServer: env.AGENT_CODE_SERVER,
 });
 console.log(`the agent listens on ${agent.url}`);
+// A container that is killed has no end at which it would be written.
+flushCompileCache();
 
 let ending = false;
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {

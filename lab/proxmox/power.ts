@@ -1,5 +1,3 @@
-import { join } from 'node:path';
-
 import type { AddressBlock } from './addresses.ts';
 import type { Container, Containers } from './containers.ts';
 import type { Delays } from './options.ts';
@@ -18,7 +16,6 @@ export interface Power {
 }
 
 interface Dependencies {
-  readonly dataDir: string;
   readonly containers: Containers;
   readonly block: AddressBlock;
   readonly delays: Delays;
@@ -28,7 +25,7 @@ interface Dependencies {
 }
 
 export function createPower(dependencies: Dependencies): Power {
-  const { dataDir, containers, block, delays, log } = dependencies;
+  const { containers, block, delays, log } = dependencies;
   let closing = false;
 
   function start(container: Container): void {
@@ -40,7 +37,6 @@ export function createPower(dependencies: Dependencies): Power {
       token: dependencies.agentToken,
       stepMs: delays.installStepMs,
       hasCodeServer: dependencies.hasCodeServer,
-      compileCache: join(dataDir, 'compile-cache'),
     });
     container.processes = processes;
     container.running = true;

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
+import { COMPILED } from '../compiled.ts';
+
 /** The processes of one container: a group of its own, so that one signal reaches all of them. */
 export interface ContainerProcesses {
   readonly groupId: number;
@@ -18,7 +20,6 @@ interface AgentEnvironment {
   readonly rootfs: string;
   readonly token: string | undefined;
   readonly stepMs: number;
-  readonly compileCache: string;
   /** Of dev containers: a real one, if it is installed. */
   readonly hasCodeServer: boolean;
 }
@@ -44,7 +45,7 @@ export function spawnContainer(agent: AgentEnvironment): ContainerProcesses {
     env: {
       PATH: '/usr/local/bin:/usr/bin:/bin',
       HOME: agent.rootfs,
-      NODE_COMPILE_CACHE: agent.compileCache,
+      NODE_COMPILE_CACHE: COMPILED,
       [MARKER]: agent.rootfs,
       AGENT_HOST: agent.host,
       AGENT_ROOT: agent.rootfs,

@@ -55,7 +55,7 @@ export function createCluster(
     offline: new Set(),
     containers,
     power: createPower({
-      ...{ dataDir, containers, block, delays, agentToken, log },
+      ...{ containers, block, delays, agentToken, log },
       hasCodeServer: options.codeServer ?? false,
     }),
     tasks: createTasks(dataDir, abort.signal),

@@ -15,11 +15,17 @@ const PAGE = `<!doctype html>
 
 const START = `window.ui = SwaggerUIBundle({ url: '/api/openapi.json', dom_id: '#ui' });\n`;
 
-/** `/api/openapi.json`, the list of problems, and a page at `/docs` to read and try it. */
-export function createDocsRouter(document: object, problems: string): Router {
+/**
+ * `/api/openapi.json`, the list of problems, and a page at `/docs` to read and try it. The document
+ * is made for the first who asks: most nodes never show it, and all of them start.
+ */
+export function createDocsRouter(describe: () => object, problems: string): Router {
   const router = Router();
-  const json = JSON.stringify(document);
-  router.get('/api/openapi.json', (_, response) => void response.type('json').send(json));
+  let json: string | undefined;
+  router.get('/api/openapi.json', (_, response) => {
+    json ??= JSON.stringify(describe());
+    response.type('json').send(json);
+  });
   router.get('/docs', (_, response) => void response.type('html').send(PAGE));
   // What a problem's `type` points to.
   router.get('/docs/problems', (_, response) => void response.type('md').send(problems));

@@ -70,7 +70,7 @@ export function createHttpApp(options: HttpOptions): express.Express {
   };
   const app = createFrame(options, answerFirst, [
     ...createRouter(endpoints, authenticate),
-    createDocsRouter(describeApi(endpoints, API_VERSION), problems),
+    createDocsRouter(() => describeApi(endpoints, API_VERSION), problems),
     ...pages,
   ]);
   if (trustedProxies !== undefined) app.set('trust proxy', trustedProxies);

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
+import { COMPILED } from '../../lab/compiled.ts';
 import { until } from '../support/until.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../lab/agent/main.ts', import.meta.url));
@@ -72,6 +73,7 @@ async function startAgent({ root, host, token, stepMs = 5 }: Order) {
     stdio: ['pipe', 'pipe', 'inherit'],
     env: {
       PATH,
+      NODE_COMPILE_CACHE: COMPILED,
       AGENT_HOST: host,
       AGENT_PORT: '18888',
       AGENT_ROOT: root,

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 
+import { COMPILED } from '../../lab/compiled.ts';
 import { type MailSink, startMailSink } from '../../lab/mail/sink.ts';
 import { type Resend, startResend } from '../../lab/resend/server.ts';
 import { createMailer, type MailTransport } from '../../src/clients/mail/client.ts';
@@ -26,7 +27,6 @@ export const PORTAL = {
   resetTtlS: 3_600,
 };
 const FROM = 'ZeroLag Hub Support <support@zerolaghub.com>';
-const COMPILED = fileURLToPath(new URL('../../.cache/compiled', import.meta.url));
 const NODE = fileURLToPath(new URL('../support/mail-node.ts', import.meta.url));
 
 export const RESET: MailContent = { kind: 'password_reset', params: {} };

@@ -16,12 +16,15 @@ const APART = /^@bull-board\//;
 export interface NodeFiles {
   readonly main: string;
   readonly faulty: string;
+  /** Loaded before either. */
+  readonly lifeline: string;
 }
 
 /** The sources, as production runs them. */
 export const SOURCES: NodeFiles = {
   main: join(ROOT, 'src/main.ts'),
   faulty: join(ROOT, 'tests/support/crash-node.ts'),
+  lifeline: join(ROOT, 'tests/support/crash-lifeline.ts'),
 };
 
 /**
@@ -47,5 +50,6 @@ export async function bundleNodes(): Promise<NodeFiles> {
     await writeFile(`${file}.${process.pid}`, part.type === 'chunk' ? part.code : part.source);
     await rename(`${file}.${process.pid}`, file);
   }
-  return { main: join(FOLDER, 'main.mjs'), faulty: join(FOLDER, 'faulty.mjs') };
+  const built = (name: keyof NodeFiles) => join(FOLDER, `${name}.mjs`);
+  return { main: built('main'), faulty: built('faulty'), lifeline: built('lifeline') };
 }

@@ -1,5 +1,4 @@
 import { fsyncSync, openSync, writeSync } from 'node:fs';
-import { flushCompileCache } from 'node:module';
 
 import { startApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
@@ -27,5 +26,3 @@ await startApp({
     process.kill(process.pid, 'SIGKILL');
   },
 });
-// It will not end in a way that would have it written.
-flushCompileCache();

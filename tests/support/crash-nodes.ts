@@ -4,18 +4,14 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
-
+import { COMPILED } from '../../lab/compiled.ts';
 import type { Checkpoint } from '../../src/actors/checkpoint.ts';
 import type { NodeFiles } from './bundle-nodes.ts';
 import { openTestLog } from './test-log.ts';
 import { until } from './until.ts';
 
-const path = (file: string) => fileURLToPath(new URL(file, import.meta.url));
-const LIFELINE = path('crash-lifeline.ts');
-
-/** Nodes are started so often that what is compiled once is kept. */
-const COMPILED = path('../../.cache/compiled');
+/** A life of seconds needs no thrift, and has no cores to spare for threads that collect garbage. */
+const SHORT_LIVED = ['--min-semi-space-size=16', '--single-threaded-gc'];
 
 const WARN = 40;
 const NOTES_MAX = 200;
@@ -129,7 +125,7 @@ function supervise(supervision: Supervision): SupervisedNode & { end(): Promise<
     };
     const started = spawn(
       process.execPath,
-      ['--import', LIFELINE, fault ? files.faulty : files.main],
+      [...SHORT_LIVED, '--import', files.lifeline, fault ? files.faulty : files.main],
       {
         stdio: ['pipe', 'pipe', 'pipe'],
         env: { PATH: process.env['PATH'], NODE_COMPILE_CACHE: COMPILED, ...environment, ...orders },
@@ -160,6 +156,7 @@ function supervise(supervision: Supervision): SupervisedNode & { end(): Promise<
     if (entry.msg !== 'started' || from !== child) return;
     url = entry.url ?? null;
     hasStarted = true;
+    from.stdin?.write('keep what is compiled\n');
   }
 
   return {

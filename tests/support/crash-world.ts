@@ -15,7 +15,6 @@ import { createNodes, type Nodes } from './crash-nodes.ts';
 import { startFrontDoor } from './front-door.ts';
 
 const ACCOUNT = { username: 'carol', password: PASSWORD };
-const COMPILE_CACHE = join(tmpdir(), 'zpack-crash-compile-cache');
 
 /** Enough for all that live at a time, so that nobody waits for a port. */
 const PORTS_EACH = 40;
@@ -75,7 +74,6 @@ export async function startCrashWorld(options: CrashWorldOptions): Promise<Crash
     ...edge?.environment,
     EDGE_RECONCILE_MS: '1000',
     DNS_RECONCILE_MS: '2000',
-    NODE_COMPILE_CACHE: COMPILE_CACHE,
     PORT: '0',
     LOG_LEVEL: 'info',
     DATABASE_URL: database.url,

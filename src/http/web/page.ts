@@ -37,7 +37,8 @@ interface Asset {
   readonly etag: string;
   readonly cacheControl: string;
   readonly plain: Buffer;
-  readonly brotli: Buffer;
+  /** Packed for the first who takes it so: that is more work than all else of a start. */
+  readonly brotli: () => Promise<Buffer>;
 }
 
 /**
@@ -53,20 +54,21 @@ export async function readWebPage(folder: string): Promise<RequestHandler | null
   const assets = new Map<string, Asset>();
   for (const path of paths) {
     const address = relative(folder, path).replaceAll(sep, '/');
-    assets.set(`/${address}`, await toAsset(address, await readFile(path)));
+    assets.set(`/${address}`, toAsset(address, await readFile(path)));
   }
   const index = assets.get('/index.html');
   if (!index) return null;
   assets.set('/', index);
-  return (request, response, next) => {
+  return async (request, response, next) => {
     const asset = assets.get(request.path);
     if (!asset || (request.method !== 'GET' && request.method !== 'HEAD')) next();
-    else answer(asset, request, response);
+    else await answer(asset, request, response);
   };
 }
 
-async function toAsset(address: string, plain: Buffer): Promise<Asset> {
+function toAsset(address: string, plain: Buffer): Asset {
   const params = { [constants.BROTLI_PARAM_SIZE_HINT]: plain.length };
+  let packed: Promise<Buffer> | undefined;
   return {
     type: TYPES[extname(address)] ?? '',
     etag: `"${createHash('sha256').update(plain).digest('base64url').slice(0, 22)}"`,
@@ -75,21 +77,24 @@ async function toAsset(address: string, plain: Buffer): Promise<Asset> {
       ? 'public, max-age=31536000, immutable'
       : 'no-cache',
     plain,
-    brotli: await compress(plain, { params }),
+    brotli: () => {
+      packed ??= compress(plain, { params });
+      return packed;
+    },
   };
 }
 
-function answer(
+async function answer(
   { type, etag, cacheControl, plain, brotli }: Asset,
   request: Request,
   response: Response,
-): void {
+): Promise<void> {
   response.set(HEADERS).set({ 'Content-Type': type, 'Cache-Control': cacheControl, ETag: etag });
   response.vary('Accept-Encoding');
   if (request.headers['if-none-match'] === etag) return void response.status(304).end();
   const isPacked = request.acceptsEncodings('br') === 'br';
+  const body = isPacked ? await brotli() : plain;
   if (isPacked) response.set('Content-Encoding', 'br');
-  const body = isPacked ? brotli : plain;
   response.set('Content-Length', String(body.length));
   response.end(request.method === 'HEAD' ? undefined : body);
 }
