@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { brotliCompressSync } from 'node:zlib';
 
 import { expect, test } from 'vitest';
 
@@ -18,6 +19,7 @@ async function servePage(isBuilt = true) {
     await mkdir(join(folder, 'assets'));
     await writeFile(join(folder, 'index.html'), '<!doctype html><title>ZPack</title>');
     await writeFile(join(folder, 'assets/index-abc.js'), SCRIPT);
+    await writeFile(join(folder, 'assets/index-abc.js.br'), brotliCompressSync(SCRIPT));
     await writeFile(join(folder, '.made-of'), 'sources');
   }
   const app = createHttpApp({
@@ -63,6 +65,8 @@ test('whoever can unpack gets it packed, and whoever cannot does not', async () 
   expect(packed.headers.get('content-encoding')).toBe('br');
   expect(Number(packed.headers.get('content-length'))).toBeLessThan(SCRIPT.length / 10);
   expect(await packed.text()).toBe('');
+  const page = await fetch(service.url, { headers: { 'accept-encoding': 'br' } });
+  expect(page.headers.get('content-encoding')).toBeNull();
 });
 
 test('what is no part of the page stays a problem', async () => {
@@ -73,6 +77,7 @@ test('what is no part of the page stays a problem', async () => {
       fetch(`${service.url}/api/nothing`),
       fetch(`${service.url}/servers/5000`),
       fetch(`${service.url}/.made-of`),
+      fetch(`${service.url}/assets/index-abc.js.br`),
       fetch(`${service.url}/assets/..%2findex.html`),
       fetch(service.url, { method: 'POST' }),
     ].map((answer) => answer.then(({ status, headers }) => [status, headers.get('content-type')])),

@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { extname, join, relative, sep } from 'node:path';
-import { promisify } from 'node:util';
-import { brotliCompress, constants } from 'node:zlib';
 
 import type { Request, RequestHandler, Response } from 'express';
 
-const compress = promisify(brotliCompress);
+/** The ending of what `scripts/build-web.ts` has packed. */
+const PACKED = '.br';
 
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -37,8 +36,8 @@ interface Asset {
   readonly etag: string;
   readonly cacheControl: string;
   readonly plain: Buffer;
-  /** Packed for the first who takes it so: that is more work than all else of a start. */
-  readonly brotli: () => Promise<Buffer>;
+  /** Packed when it was built, which takes longer than a start may. null: it was not worth it. */
+  readonly brotli: Buffer | null;
 }
 
 /**
@@ -54,21 +53,21 @@ export async function readWebPage(folder: string): Promise<RequestHandler | null
   const assets = new Map<string, Asset>();
   for (const path of paths) {
     const address = relative(folder, path).replaceAll(sep, '/');
-    assets.set(`/${address}`, toAsset(address, await readFile(path)));
+    assets.set(`/${address}`, toAsset(address, await readFile(path), await readPacked(path)));
   }
   const index = assets.get('/index.html');
   if (!index) return null;
   assets.set('/', index);
-  return async (request, response, next) => {
+  return (request, response, next) => {
     const asset = assets.get(request.path);
     if (!asset || (request.method !== 'GET' && request.method !== 'HEAD')) next();
-    else await answer(asset, request, response);
+    else answer(asset, request, response);
   };
 }
 
-function toAsset(address: string, plain: Buffer): Asset {
-  const params = { [constants.BROTLI_PARAM_SIZE_HINT]: plain.length };
-  let packed: Promise<Buffer> | undefined;
+const readPacked = (path: string) => readFile(`${path}${PACKED}`).catch(() => null);
+
+function toAsset(address: string, plain: Buffer, brotli: Buffer | null): Asset {
   return {
     type: TYPES[extname(address)] ?? '',
     etag: `"${createHash('sha256').update(plain).digest('base64url').slice(0, 22)}"`,
@@ -77,24 +76,21 @@ function toAsset(address: string, plain: Buffer): Asset {
       ? 'public, max-age=31536000, immutable'
       : 'no-cache',
     plain,
-    brotli: () => {
-      packed ??= compress(plain, { params });
-      return packed;
-    },
+    brotli,
   };
 }
 
-async function answer(
+function answer(
   { type, etag, cacheControl, plain, brotli }: Asset,
   request: Request,
   response: Response,
-): Promise<void> {
+): void {
   response.set(HEADERS).set({ 'Content-Type': type, 'Cache-Control': cacheControl, ETag: etag });
   response.vary('Accept-Encoding');
   if (request.headers['if-none-match'] === etag) return void response.status(304).end();
-  const isPacked = request.acceptsEncodings('br') === 'br';
-  const body = isPacked ? await brotli() : plain;
-  if (isPacked) response.set('Content-Encoding', 'br');
+  const packed = request.acceptsEncodings('br') === 'br' ? brotli : null;
+  const body = packed ?? plain;
+  if (packed) response.set('Content-Encoding', 'br');
   response.set('Content-Length', String(body.length));
   response.end(request.method === 'HEAD' ? undefined : body);
 }
