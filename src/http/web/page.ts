@@ -36,7 +36,7 @@ interface Asset {
   readonly etag: string;
   readonly cacheControl: string;
   readonly plain: Buffer;
-  /** Packed when it was built, which takes longer than a start may. null: it was not worth it. */
+  /** As it was packed when it was built, which takes longer than a start may. null: it was not. */
   readonly brotli: Buffer | null;
 }
 
