@@ -43,3 +43,34 @@ test.each(stored)(
     expect(snapshots.length).toBeGreaterThan(FEWEST[kind]);
   },
 );
+
+test.each([
+  ['stopped', { owing: 'performing' }, { owing: { unpowered: 'due' } }, true],
+  [{ starting: 'performing' }, { owing: 'pausing' }, { owing: { unpowered: 'starting' } }, true],
+  ['running', { owing: 'pausing' }, { owing: 'pausing' }, true],
+  ['running', 'idle', 'idle', false],
+])(
+  'an instance of version 5 whose container is %j and that is %j owes its game what it owed',
+  (host, maintenance, expected, wasRunning) => {
+    const [first] = JSON.parse(readFileSync(`${FOLDER}/instance-v5.json`, 'utf8'));
+    const ops = { ...first.context.ops, backup: { id: '1', kind: 'resume', since: 0, upid: null } };
+    const snapshot = {
+      ...first,
+      value: { ...first.value, host, maintenance },
+      context: {
+        ...first.context,
+        ops,
+        maintenance: { ...first.context.maintenance, wasRunning: true },
+      },
+    };
+
+    const row = { id: 'x', version: 1, machineVersion: 5, snapshot };
+    const { value, context } = migrate(definitions.instance, row).snapshot;
+
+    expect(value).toMatchObject({ host, maintenance: expected });
+    expect(context).toMatchObject({
+      maintenance: { wasRunning },
+      ops: { backup: typeof Object.values(expected)[0] === 'object' ? null : ops.backup },
+    });
+  },
+);

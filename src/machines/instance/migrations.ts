@@ -93,18 +93,17 @@ export const migrations: Readonly<Record<number, (snapshot: Snapshot) => Snapsho
     const before = context as InstanceContext;
     const { maintenance, host } = value as { maintenance: unknown; host: unknown };
     const isOwing = typeof maintenance === 'object' && 'owing' in (maintenance ?? {});
-    const isOff = host === 'stopped' || (typeof host === 'object' && 'starting' in (host ?? {}));
-    const owing = { unpowered: host === 'stopped' ? 'due' : 'starting' };
-    const { wasRunning } = before.maintenance;
+    const isStarting = typeof host === 'object' && 'starting' in (host ?? {});
+    const isOff = isOwing && (host === 'stopped' || isStarting);
+    const owing = { unpowered: isStarting ? 'starting' : 'due' };
+    const wasRunning = maintenance !== 'idle' && before.maintenance.wasRunning;
     return {
       ...rest,
-      value: {
-        ...(value as Record<string, unknown>),
-        ...(isOwing && isOff && { maintenance: { owing } }),
-      },
+      value: { ...(value as Record<string, unknown>), ...(isOff && { maintenance: { owing } }) },
       context: {
         ...before,
-        maintenance: { ...before.maintenance, wasRunning: maintenance !== 'idle' && wasRunning },
+        ops: isOff ? { ...before.ops, backup: null } : before.ops,
+        maintenance: { ...before.maintenance, wasRunning },
       },
     };
   },
