@@ -2,8 +2,8 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { instanceMachine } from '../../src/machines/instance/machine.ts';
 import { explainWishes, type WishName } from '../../src/machines/instance/wishes.ts';
 import { ALICE, startTestApp } from '../support/app.ts';
-import { type InstanceSnapshot, instanceModel, sampleInput } from '../support/instance-model.ts';
-import { explore } from '../support/model.ts';
+import { everyKind } from '../support/instance-kinds.ts';
+import { type InstanceSnapshot, sampleInput } from '../support/instance-model.ts';
 
 /** Nobody performs anything here, so every state stays what it is until a wish moves it. */
 const app = await startTestApp({ environment: { ROLE: 'api' } });
@@ -11,17 +11,6 @@ afterAll(() => app[Symbol.asyncDispose]());
 const alice = await app.signIn(ALICE);
 
 const SINCE = { provisioning: 1, agent: 1, host: 1, recovery: 1 };
-
-/** One state of each value that the machine can have, with every call that may be in flight. */
-function everyState(): readonly InstanceSnapshot[] {
-  const found = new Map<string, InstanceSnapshot>();
-  for (const { snapshot } of explore(instanceModel(instanceMachine)).nodes.values()) {
-    if (snapshot.hasTag('archived')) continue;
-    const { host, agent } = snapshot.context.ops;
-    found.set(JSON.stringify([snapshot.value, host?.kind, agent?.kind]), snapshot);
-  }
-  return [...found.values()];
-}
 
 const REQUESTS: Readonly<Record<WishName, (vmid: number) => readonly [string, string]>> = {
   start: (vmid) => ['POST', `/api/servers/${vmid}/host/start`],
@@ -61,7 +50,7 @@ function outcomeOf({ status, body }: Awaited<ReturnType<typeof alice.call>>): st
 }
 
 describe('every wish in every state', () => {
-  const states = everyState();
+  const states = everyKind(instanceMachine);
   let vmid = 20_000;
 
   test.each(Object.keys(REQUESTS) as WishName[])(

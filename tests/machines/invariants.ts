@@ -4,7 +4,7 @@ import { createTransition } from '../../src/actors/transition.ts';
 import { listCalls } from '../../src/machines/instance/calls.ts';
 import { operationsOf } from '../../src/machines/instance/operations.ts';
 import type { InstanceSnapshot } from '../support/instance-model.ts';
-import { explore, type Model } from '../support/model.ts';
+import { type Exploration, explore, type Model, search } from '../support/model.ts';
 import { EDGE_INVARIANTS } from './edge-invariants.ts';
 import { isMaintained, MAINTENANCE_INVARIANTS } from './maintenance-invariants.ts';
 
@@ -134,18 +134,17 @@ export interface Report {
 export function canBreak(model: Model<InstanceSnapshot>, invariant: string): boolean {
   const holds = INVARIANTS[invariant];
   if (!holds) throw new Error(`no invariant ${invariant}`);
-  let isBroken = false;
-  explore(model, (snapshot) => {
-    isBroken = !holds(snapshot);
-    return isBroken;
-  });
-  return isBroken;
+  for (const [{ snapshot }] of search(model)) if (!holds(snapshot)) return true;
+  return false;
 }
 
-/** Explores every reachable state and asks each invariant of each; then liveness and coverage. */
-export function checkInstance(model: Model<InstanceSnapshot>): Report {
-  const { machine } = model;
-  const world = explore(model);
+const isGone = (snapshot: InstanceSnapshot) => snapshot.hasTag('archived');
+
+/** Asks each invariant of each reachable state; then liveness and coverage. */
+export function checkInstance(
+  model: Model<InstanceSnapshot>,
+  world: Exploration<InstanceSnapshot> = explore(model),
+): Report {
   const violations: Record<string, string[]> = {};
   const report = (name: string, where: string) => {
     violations[name] = [...(violations[name] ?? []), where];
@@ -167,23 +166,42 @@ export function checkInstance(model: Model<InstanceSnapshot>): Report {
     }
     for (const [name, holds] of Object.entries(INVARIANTS)) if (!holds(snapshot)) report(name, key);
   }
-  const isGone = (s: InstanceSnapshot) => s.hasTag('archived');
   const deletable = world.reaching(isGone);
   for (const key of world.nodes.keys()) {
     if (!deletable.has(key)) report('deleted can be reached from every state', key);
   }
-  const step = createTransition(machine);
-  for (const { key, snapshot } of world.nodes.values()) {
-    if (isGone(snapshot)) continue;
-    if (!isGone(deleteInACooperativeWorld(step, snapshot))) {
-      report('a forced delete and honest answers reach deleted', key);
-    }
+  for (const key of undeletable(model, world)) {
+    report('a forced delete and honest answers reach deleted', key);
   }
   const visited = new Set<string>();
   for (const { snapshot } of world.nodes.values()) {
     for (const { id } of activeNodes(snapshot)) visited.add(id);
   }
   return { states: world.nodes.size, transitions: world.transitions, violations, visited };
+}
+
+/** From where a forced delete and honest answers do not lead to the end. */
+function* undeletable(
+  { machine, key }: Model<InstanceSnapshot>,
+  { nodes }: Exploration<InstanceSnapshot>,
+): Generator<string> {
+  const step = createTransition(machine);
+  // Most deletions soon come to where another one has been, and alike goes on alike.
+  const roundsFrom = new Map<string, number>();
+  for (const { key: where, snapshot } of nodes.values()) {
+    if (isGone(snapshot)) continue;
+    const passed: string[] = [];
+    let left: number | undefined;
+    for (const now of deletion(step, snapshot)) {
+      const at = key(now);
+      left = isGone(now) ? 0 : roundsFrom.get(at);
+      if (left !== undefined) break;
+      passed.push(at);
+    }
+    const rounds = passed.length + (left ?? Number.POSITIVE_INFINITY);
+    if (rounds > ROUNDS_MAX) yield where;
+    else for (const [index, at] of passed.entries()) roundsFrom.set(at, rounds - index);
+  }
 }
 
 export function stateIds(node: AnyStateNode): string[] {
@@ -197,11 +215,13 @@ const EDGE_ENDS: Readonly<Record<string, string>> = {
   unregister: 'proxy.unregistered',
 };
 
-/** Only successful answers to what is asked, and pauses that pass: no failure, no deadline. */
-export function deleteInACooperativeWorld(
-  step: ReturnType<typeof createTransition>,
-  from: InstanceSnapshot,
-): InstanceSnapshot {
+type StepOf = ReturnType<typeof createTransition>;
+
+/** So many answers to the host suffice from anywhere. */
+const ROUNDS_MAX = 12;
+
+/** What a forced delete leads to: after the wish, and after each round of answers. */
+function* deletion(step: StepOf, from: InstanceSnapshot): Generator<InstanceSnapshot> {
   const wish = { type: 'delete.requested', force: true, operationId: 'o', requestedBy: 'c', at: 3 };
   const ends: Record<string, string> = {
     clone: 'container.cloned',
@@ -216,7 +236,8 @@ export function deleteInACooperativeWorld(
   const send = (snapshot: InstanceSnapshot, event: object) =>
     step(snapshot as never, event as never)[0] as unknown as InstanceSnapshot;
   let snapshot = send(from, wish);
-  for (let round = 0; round < 12 && !snapshot.hasTag('archived'); round += 1) {
+  yield snapshot;
+  for (let round = 0; round < ROUNDS_MAX && !isGone(snapshot); round += 1) {
     const op = snapshot.context.ops.host;
     const type = op?.kind === 'observe' ? 'host.observed' : ends[op?.kind ?? ''];
     snapshot = send(snapshot, {
@@ -236,6 +257,11 @@ export function deleteInACooperativeWorld(
     for (const { eventType } of getNextTransitions(snapshot)) {
       if (/Pause\./.test(eventType)) snapshot = send(snapshot, { type: eventType, at: 3 });
     }
+    yield snapshot;
   }
-  return snapshot;
+}
+
+/** Only successful answers to what is asked, and pauses that pass: no failure, no deadline. */
+export function deleteInACooperativeWorld(step: StepOf, from: InstanceSnapshot): InstanceSnapshot {
+  return [...deletion(step, from)].at(-1) ?? from;
 }

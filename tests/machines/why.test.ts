@@ -1,36 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { getNextTransitions } from 'xstate';
 
-import { listCalls } from '../../src/machines/instance/calls.ts';
-import { instanceMachine } from '../../src/machines/instance/machine.ts';
-import type { InstanceState } from '../../src/machines/instance/status.ts';
-import { type ExplainedRegion, explainState } from '../../src/machines/instance/why.ts';
-import {
-  begin,
-  power,
-  published,
-  removal,
-  type Snapshot,
-  serve,
-} from '../support/instance-life.ts';
-import { instanceModel } from '../support/instance-model.ts';
-import { explore } from '../support/model.ts';
-
-const armedIn = (snapshot: Snapshot) =>
-  getNextTransitions(snapshot)
-    .map(({ eventType }) => eventType)
-    .filter((type) => type.startsWith('xstate.after.'))
-    .map((timerId, index) => ({ timerId, dueAt: 1_000 + index }));
-
-function explained(snapshot: Snapshot, armed = armedIn(snapshot)) {
-  const { value, context } = snapshot;
-  const state = { value, context, since: { provisioning: 5 } } as unknown as InstanceState;
-  const regions = explainState(state, armed).map((one) => [one.region, one] as const);
-  return Object.fromEntries(regions) as Record<
-    'provisioning' | 'agent' | 'host' | 'recovery' | 'edge' | 'proxy',
-    ExplainedRegion
-  >;
-}
+import type { ExplainedRegion } from '../../src/machines/instance/why.ts';
+import { explained } from '../support/explained.ts';
+import { begin, power, published, removal, serve } from '../support/instance-life.ts';
 
 const wordsOf = ({ next }: ExplainedRegion) =>
   next.map(({ kind, on, state }) => [kind, on, state].filter(Boolean).join(' '));
@@ -128,50 +100,5 @@ describe('an explanation', () => {
 
     expect(provisioning.deadline).toBeNull();
     expect(provisioning.next.some(({ kind }) => kind === 'deadline')).toBe(false);
-  });
-});
-
-describe('in every reachable state', () => {
-  const model = instanceModel(instanceMachine);
-  const nodes = [...explore(model).nodes.values()].map(({ snapshot }) => ({
-    snapshot,
-    regions: explained(snapshot),
-  }));
-
-  test('whatever can move a region has been foretold', () => {
-    const surprises = nodes.flatMap(({ snapshot, regions }) =>
-      model.events(snapshot).flatMap((event) =>
-        instanceMachine
-          .getTransitionData(snapshot, event as never)
-          .flatMap(({ source, target }) => (target?.[0] ? [[source, target[0]] as const] : []))
-          .filter(([source, target]) => {
-            const region = regions[source.path[0] as keyof typeof regions];
-            const name = /^xstate\.after\.(\w+)/.exec(event.type)?.[1] ?? event.type;
-            const state = target.path.slice(1).join('.');
-            return !region.next.some((one) => one.on === name && one.state === state);
-          })
-          .map(([source]) => `${event.type} in ${source.id}`),
-      ),
-    );
-
-    expect(nodes.length).toBeGreaterThan(300);
-    expect([...new Set(surprises)]).toEqual([]);
-  });
-
-  test('a call in flight has one region that waits for it', () => {
-    for (const { snapshot, regions } of nodes) {
-      const inFlight = listCalls(snapshot.context.ops).map(({ op }) => op.kind);
-      const waitedFor = Object.values(regions).flatMap(({ waitsFor }) => waitsFor.calls);
-      expect(waitedFor.map(({ kind }) => kind).sort()).toEqual(inFlight.sort());
-    }
-  });
-
-  test('what resolves by itself has a deadline, and every state has words', () => {
-    for (const { regions } of nodes) {
-      for (const region of Object.values(regions)) {
-        if (region.isTransient) expect(region.deadline).not.toBeNull();
-        expect(region.description).toEqual(expect.any(String));
-      }
-    }
   });
 });

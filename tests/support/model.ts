@@ -34,36 +34,59 @@ export function restore<S>(machine: AnyStateMachine, snapshot: S): S {
   return machine.resolveState(row) as S;
 }
 
-/** Breadth-first search over all states that the machine can reach under the abstraction. */
-export function explore<S>(
+/** What a step did, before its outcome is taken for that of every state like it. */
+export interface Step<S> {
+  readonly before: S;
+  readonly event: { readonly type: string };
+  readonly after: S;
+  readonly actions: readonly Action[];
+}
+
+interface Search<S> {
+  readonly nodes: Map<string, Node<S>>;
+  transitions: number;
+}
+
+/** Breadth-first: each state once all that can follow it is known, so whoever looks may stop. */
+export function* search<S>(
   { machine, input, events, key }: Model<S>,
-  isEnough: (snapshot: S) => boolean = () => false,
-): Exploration<S> {
+  found: Search<S> = { nodes: new Map(), transitions: 0 },
+  onStep: (step: Step<S>) => void = () => undefined,
+): Generator<readonly [Node<S>, ReadonlyMap<string, Node<S>>]> {
   const step = createTransition(machine);
   const [initial] = initialTransition(machine, input as never);
   const first = restore(machine, initial as S);
-  const nodes = new Map<string, Node<S>>([
-    [key(first), { key: key(first), snapshot: first, edges: [] }],
-  ]);
-  const predecessors = new Map<string, string[]>();
-  let transitions = 0;
+  const { nodes } = found;
+  nodes.set(key(first), { key: key(first), snapshot: first, edges: [] });
   for (const node of nodes.values()) {
-    if (isEnough(node.snapshot)) break;
-    for (const event of events(node.snapshot)) {
-      transitions += 1;
-      const [next, actions] = step(node.snapshot as never, event);
-      if (next === node.snapshot && actions.length === 0) continue;
+    const before = node.snapshot;
+    for (const event of events(before)) {
+      found.transitions += 1;
+      const [next, actions] = step(before as never, event);
+      if (next === before && actions.length === 0) continue;
+      onStep({ before, event, after: next as S, actions });
       const to = key(next as S);
       node.edges.push({ event, to, actions });
+      if (nodes.has(to)) continue;
+      if (nodes.size === STATES_MAX) throw new Error('the abstraction is not bounded');
+      nodes.set(to, { key: to, snapshot: restore(machine, next as S), edges: [] });
+    }
+    yield [node, nodes];
+  }
+}
+
+/** All states that the machine can reach under the abstraction. */
+export function explore<S>(model: Model<S>, onStep?: (step: Step<S>) => void): Exploration<S> {
+  const found: Search<S> = { nodes: new Map(), transitions: 0 };
+  const predecessors = new Map<string, string[]>();
+  for (const [{ key, edges }] of search(model, found, onStep)) {
+    for (const { to } of edges) {
       const before = predecessors.get(to);
-      if (before) before.push(node.key);
-      else predecessors.set(to, [node.key]);
-      if (!nodes.has(to)) {
-        if (nodes.size === STATES_MAX) throw new Error('the abstraction is not bounded');
-        nodes.set(to, { key: to, snapshot: restore(machine, next as S), edges: [] });
-      }
+      if (before) before.push(key);
+      else predecessors.set(to, [key]);
     }
   }
+  const { nodes, transitions } = found;
   return {
     nodes,
     transitions,
