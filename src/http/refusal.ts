@@ -21,6 +21,7 @@ export const PROBLEM_OF: Readonly<Record<Exclude<RefusalCode, 'no_change'>, Erro
   suspended: 'refused',
   maintenance_in_progress: 'refused',
   agent_unknown: 'refused',
+  game_start_owed: 'refused',
   recovery_in_progress: 'refused',
   host_busy: 'refused',
 };

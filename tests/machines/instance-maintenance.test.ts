@@ -260,6 +260,43 @@ test('a container that is turned off outside meanwhile stays off, as at any othe
   expect(life.state.value).toMatchObject({ host: 'stopped', maintenance: 'idle' });
 });
 
+test('a container that is to be started for its game, and is suspended first, runs when it is paid', () => {
+  const life = halted(true);
+  life.send(sighted('stopped'));
+  life.fail('host', false);
+  life.send(sighted('stopped', { opId: life.state.context.ops.host?.id }));
+  expect(life.state.value.maintenance).toEqual({ owing: { unpowered: 'pausing' } });
+  life.effects.length = 0;
+
+  life.send({ type: 'entitlement.suspended', reason: 'payment_due', order: 1 });
+  expect(life.state.value).toMatchObject({ host: 'stopped', maintenance: 'idle' });
+  life.send({ type: 'entitlement.restored', order: 2 });
+
+  expect(life.effects).toEqual(['container.start']);
+});
+
+test('a container that is to be started for its game says so, and stays off when the game is stopped', () => {
+  const life = halted(true);
+  life.send(sighted('stopped'));
+  life.fail('host', false);
+  life.send(sighted('stopped', { opId: life.state.context.ops.host?.id }));
+
+  expect(explain(life.state, power('stop')).code).toBe('game_start_owed');
+  life.send({ type: 'game_stop.requested' });
+
+  expect(explain(life.state, power('stop')).code).toBe('no_change');
+  expect(life.state.value).toMatchObject({ host: 'stopped', maintenance: 'idle' });
+});
+
+test('while the agent is asked to start the game, nothing else is asked of it', () => {
+  const life = owed();
+  life.pass('owedPause');
+  expect(life.state.value.maintenance).toEqual({ owing: 'performing' });
+
+  expect(explain(life.state, wish('restore')).code).toBe('game_start_owed');
+  expect(allowedActions(life.state)).not.toContain('restore');
+});
+
 test('no backup is worked on while a game that has died is being started again', () => {
   const life = serve();
   const crashed = { readySource: null, installStep: null, state: null, crashCount: 1 };

@@ -55,6 +55,8 @@ export interface AgentBackupsOptions {
 const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
 /** An order that takes long must not keep a look waiting. */
 const CONNECTIONS_PER_AGENT = 4;
+/** Of a file: shorter than anybody is kept from locking a backup that was not deleted in time. */
+const DELETION_TIMEOUT_MS = 50_000;
 const LIST = { method: 'GET', path: '/game/backups' } as const;
 
 const backup = z
@@ -108,11 +110,16 @@ export function createAgentBackups(options: AgentBackupsOptions): AgentBackups {
   });
   const headers = token ? { authorization: `Bearer ${token}` } : {};
 
+  const timeoutOf = (method: string) => {
+    if (method === 'GET') return timeoutMs;
+    return method === 'DELETE' ? Math.min(orderTimeoutMs, DELETION_TIMEOUT_MS) : orderTimeoutMs;
+  };
+
   function ask(ip: string, question: Question, { signal }: CallOptions = {}): Promise<Answer> {
     signal?.throwIfAborted();
     return askAgent(question, {
       ...{ origin: originOf(ip, port), dispatcher, headers, signal },
-      timeoutMs: question.method === 'GET' ? timeoutMs : orderTimeoutMs,
+      timeoutMs: timeoutOf(question.method),
       maxAnswerBytes: ANSWER_BYTES_MAX,
     });
   }

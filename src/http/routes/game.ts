@@ -48,9 +48,10 @@ export function gameEndpoints({ find, agents, actors }: GameDependencies): reado
       body: nothing,
       async handle({ params: { id }, principal, signal }) {
         const entry = await requireEntry(find, id, principal);
-        const ip = addressOf(entry);
+        // Also of a container that is off, and would be started for the sake of its game.
         if (verb === 'stop') await renounce(entry.id);
         else await requireUnmaintained(actors, entry);
+        const ip = addressOf(entry);
         await forward(() => agents.control(ip, verb, { signal }));
         return { status: 202, body: { ok: true } };
       },

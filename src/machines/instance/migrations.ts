@@ -103,7 +103,7 @@ export const migrations: Readonly<Record<number, (snapshot: Snapshot) => Snapsho
       context: {
         ...before,
         ops: isOff ? { ...before.ops, backup: null } : before.ops,
-        maintenance: { ...before.maintenance, wasRunning },
+        maintenance: { ...before.maintenance, wasRunning, ...(isOff && { attempts: 1 }) },
       },
     };
   },

@@ -180,6 +180,7 @@ export const instanceSetup = setup({
       'isHostRunning',
       stateIn('#instance.host.starting'),
       stateIn('#instance.host.restarting'),
+      stateIn('#instance.maintenance.owing.unpowered'),
       and([
         stateIn('#instance.host.unknown'),
         ({ context }) => context.hostOperation?.kind !== 'stop',

@@ -46,6 +46,10 @@ const REFUSALS = {
     message: 'it is no game server whose address is known',
     lift: 'wait until its address is known',
   },
+  game_start_owed: {
+    message: 'a restoration has stopped the game, and it is about to be started again',
+    lift: 'wait a moment; or stop the game: then nobody starts it, nor its container',
+  },
   recovery_in_progress: {
     message: 'the game has died, and is being started again',
     lift: 'wait until that has ended; it has a deadline',
@@ -137,7 +141,11 @@ function refusalOf(snapshot: InstanceSnapshot, type: string): RefusalCode {
   if (type === 'unpublish.requested') {
     return snapshot.matches({ edge: 'unpublishing' }) ? 'unpublish_in_progress' : 'no_change';
   }
+  // Off it is, and it is not to stay so.
+  const isOwed = snapshot.matches({ maintenance: { owing: 'unpowered' } });
+  if (type === 'stop.requested' && host === 'stopped' && isOwed) return 'game_start_owed';
   if (ON_BACKUPS.includes(type) && host === 'running') {
+    if (snapshot.matches({ maintenance: { owing: 'performing' } })) return 'game_start_owed';
     return snapshot.context.ops.agent === null ? 'agent_unknown' : 'recovery_in_progress';
   }
   if (host === ACHIEVED[type]) return 'no_change';

@@ -188,13 +188,14 @@ export const maintenance = instanceSetup.createStateConfig({
         { guard: 'isDoomed', target: 'idle' },
         { guard: 'isNothingOwed', target: 'idle' },
       ],
-      on: { ...wishes, 'game_stop.requested': 'idle' },
+      on: { 'game_stop.requested': 'idle' },
       exit: releaseBackupLane,
       states: {
         pausing: {
           description: 'Its agent is asked again in a while',
           entry: releaseBackupLane,
           always: { guard: 'isHostDown', target: rests },
+          on: wishes,
           after: {
             owedPause: [
               { guard: 'isGameReachable', target: 'performing' },
