@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
 import { type InstanceState, nameOf } from '../machines/instance/status.ts';
+import { failedStep } from './operation-view.ts';
 
 const date = z.iso.datetime();
 
@@ -20,10 +21,7 @@ export const maintenanceView = z
         requestedBy: z.string(),
         acceptedAt: date,
         finishedAt: date.nullable(),
-        error: z
-          .object({ step: z.string(), code: z.string(), message: z.string() })
-          .nullable()
-          .describe('Why it failed'),
+        error: failedStep.nullable().describe('Why it failed'),
       })
       .nullable()
       .describe('The latest; it may have ended'),

@@ -3,6 +3,11 @@ import { z } from 'zod';
 import type { OperationRecord } from '../machines/instance/operations.ts';
 import { describeStatus, type InstanceState } from '../machines/instance/status.ts';
 
+/** What did not work, and at which step. */
+export const failedStep = z.object({
+  ...{ step: z.string(), code: z.string(), message: z.string() },
+});
+
 const date = z.iso.datetime();
 
 export const operationRecordView = z
@@ -21,10 +26,7 @@ export const operationRecordView = z
     finishedAt: date.nullable(),
     deadline: date.nullable().describe('It ends until then, one way or the other'),
     upid: z.string().nullable().describe('The latest Proxmox task that worked on it'),
-    error: z
-      .object({ step: z.string(), code: z.string(), message: z.string() })
-      .nullable()
-      .describe('Why it failed'),
+    error: failedStep.nullable().describe('Why it failed'),
     backupId: z
       .string()
       .nullable()

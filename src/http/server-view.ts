@@ -12,6 +12,7 @@ import {
   viewProxy,
 } from './edge-view.ts';
 import { maintenanceView, viewMaintenance } from './maintenance-view.ts';
+import { failedStep } from './operation-view.ts';
 
 /** What clients see of an instance. `z.input` of these schemas is what the routes answer. */
 
@@ -26,10 +27,7 @@ export const operationView = z
     requestedBy: z.string(),
     acceptedAt: date,
     finishedAt: date.nullable(),
-    error: z
-      .object({ step: z.string(), code: z.string(), message: z.string() })
-      .nullable()
-      .describe('Why it failed'),
+    error: failedStep.nullable().describe('Why it failed'),
   })
   .meta({ id: 'Operation' });
 
@@ -46,10 +44,7 @@ export const hostOperationView = z
     startedAt: date.nullable().describe('When Proxmox began to work on it'),
     finishedAt: date.nullable(),
     deadline: date,
-    error: z
-      .object({ step: z.string(), code: z.string(), message: z.string() })
-      .nullable()
-      .describe('Why it failed'),
+    error: failedStep.nullable().describe('Why it failed'),
   })
   .meta({ id: 'HostOperation', description: 'A change of power, whoever wanted it' });
 

@@ -62,3 +62,17 @@ const AGELESS = `[...document.querySelectorAll('main .badge')]
 /** What a page says of the world without saying when that was seen. */
 export const findAgeless = (page: Page): Promise<readonly string[]> =>
   page.evaluate<readonly string[]>(AGELESS);
+
+/** A picture, and whatever of it keeps somebody out. */
+export function createLooks(page: Page) {
+  const barriers: string[] = [];
+  return {
+    barriers,
+    async look(name: string): Promise<void> {
+      await photograph(page, name);
+      barriers.push(...(await findBarriers(page)).map((one) => `${name}: ${one}`));
+    },
+  };
+}
+
+export const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });

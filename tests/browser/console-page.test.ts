@@ -14,8 +14,9 @@ import { ADMIN } from '../support/app.ts';
 import { sellPlans } from '../support/plans.ts';
 import { BACKUP_PACE, driveBackups } from './console-page-backups.ts';
 import {
+  button,
+  createLooks,
   findAgeless,
-  findBarriers,
   openBrowser,
   openPage,
   photograph,
@@ -53,20 +54,6 @@ beforeAll(async () => {
 });
 
 afterAll(() => opened.disposeAsync());
-
-/** A picture, and whatever of it keeps somebody out. */
-function createLooks(page: Page) {
-  const barriers: string[] = [];
-  return {
-    barriers,
-    async look(name: string): Promise<void> {
-      await photograph(page, name);
-      barriers.push(...(await findBarriers(page)).map((one) => `${name}: ${one}`));
-    },
-  };
-}
-
-const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
 
 interface Light {
   readonly step: string;

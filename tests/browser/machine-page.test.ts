@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { buildWeb } from '../../scripts/build-web.ts';
 import { MINECRAFT, type ReachableApp, startReachableApp } from '../e2e/edge-world.ts';
 import { PASSWORD } from '../support/accounts.ts';
-import { findBarriers, openBrowser, openPage, photograph } from './console-page-browser.ts';
+import { button, createLooks, openBrowser, openPage, photograph } from './console-page-browser.ts';
 
 const COMING_MS = 30_000;
 const opened = new AsyncDisposableStack();
@@ -21,26 +21,12 @@ beforeAll(async () => {
 
 afterAll(() => opened.disposeAsync());
 
-const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
-
 async function signIn(page: Page, as: string): Promise<void> {
   await page.goto(world.app.url);
   await page.getByLabel('E-mail or username').fill(as);
   await page.getByLabel('Password').fill(PASSWORD);
   await button(page, 'Sign in').click();
   await page.getByRole('link', { name: 'New server' }).waitFor();
-}
-
-/** A picture, and whatever of it keeps somebody out. */
-function createLooks(page: Page) {
-  const barriers: string[] = [];
-  return {
-    barriers,
-    async look(name: string): Promise<void> {
-      await photograph(page, name);
-      barriers.push(...(await findBarriers(page)).map((one) => `${name}: ${one}`));
-    },
-  };
 }
 
 /** The state of a region that is alight, as the picture has it. */

@@ -460,6 +460,7 @@ test('leave nothing in a container whose agent is killed in the middle of them',
   expect([502, 503, 504, 'broken']).toContain(status);
   expect(download.complete).toBe(false);
   expect(existsSync(join(served, 'killed'))).toBe(false);
+  expect(t.waiting()).toHaveLength(1);
   await until(async () => (await t.hostStatus(t.vmid)).hostStatus === 'stopped', {
     ...{ what: 'the container to be seen off', timeoutMs: 10_000 },
   });

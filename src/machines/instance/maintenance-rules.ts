@@ -12,12 +12,6 @@ interface Scope {
 
 const opIdOf = (event: InstanceEvent) => ('opId' in event ? event.opId : null);
 
-const isMadeUnverifiable = ({ context, event }: Scope) =>
-  event.type === 'effect.failed' &&
-  event.opId === context.ops.backup?.id &&
-  event.code === 'verify_unsupported' &&
-  context.maintenance.operation?.kind === 'backup';
-
 /** Guards that look at the maintenance of an instance and at nothing else. */
 export const MAINTENANCE_RULES = {
   isBackupOp: ({ context, event }: Scope) =>
@@ -29,9 +23,11 @@ export const MAINTENANCE_RULES = {
     context.maintenance.attempts < MAINTENANCE_ATTEMPTS_MAX,
   isUnmaintained: ({ context }: Scope) => context.maintenance.operation?.state !== 'running',
   /** Backups of this agent cannot be compared with a checksum: what it has made is not worse for it. */
-  isMadeUnverifiable,
-  isOwedUnverifiable: (scope: Scope) =>
-    isMadeUnverifiable(scope) && scope.context.maintenance.wasRunning,
+  isMadeUnverifiable: ({ context, event }: Scope) =>
+    event.type === 'effect.failed' &&
+    event.opId === context.ops.backup?.id &&
+    event.code === 'verify_unsupported' &&
+    context.maintenance.operation?.kind === 'backup',
   /** It was started, as it was owed, and has died since. */
   isGameCrashed: ({ context, event }: Scope) =>
     event.type === 'effect.failed' &&

@@ -1,3 +1,5 @@
+import { and } from 'xstate';
+
 import {
   abandonMaintenance,
   acceptMaintenance,
@@ -133,7 +135,7 @@ export const maintenance = instanceSetup.createStateConfig({
       on: {
         'backup.verified': ends,
         'effect.failed': [
-          { ...ends[0], guard: 'isOwedUnverifiable' },
+          { ...ends[0], guard: and(['isMadeUnverifiable', 'wasGameRunning']) },
           { ...ends[1], guard: 'isMadeUnverifiable' },
           repeats,
           ...fails,
