@@ -22,6 +22,7 @@ const stepOf = (vmid: number, version: number, overrides: Partial<Step> = {}): S
   arms: [{ timerId: 't', delayMs: 1000, event: { type: 't' } }],
   cancels: [],
   operations: [],
+  unchanged: [],
   archives: false,
   ...overrides,
 });
