@@ -83,14 +83,12 @@ export function createActorStore(pool: Pool): ActorStore {
     statement: string,
     rows: readonly object[],
   ): Promise<readonly string[]> {
-    if (rows.length === 0) return [];
-    const moved = await query<{ id: string }>(name, statement, [JSON.stringify(rows)]);
-    return moved.map(({ id }) => id);
+    return rows.length === 0 ? [] : move(name, statement, rows);
   }
 
-  async function archive(step: Step): Promise<readonly string[]> {
-    const row = JSON.stringify(toInstanceRow(step));
-    const moved = await query<{ id: string }>('archive_step', ARCHIVE_STEP, [row]);
+  /** @returns who has been moved by it */
+  async function move(name: string, statement: string, what: object): Promise<readonly string[]> {
+    const moved = await query<{ id: string }>(name, statement, [JSON.stringify(what)]);
     return moved.map(({ id }) => id);
   }
 
@@ -100,8 +98,8 @@ export function createActorStore(pool: Pool): ActorStore {
       const load = async <Row extends Stored>(name: string, text: string, some: typeof ids) =>
         some.length === 0 ? [] : query<Row>(name, text, [some]);
       const apart = await load<Stored & Columns>('load_actors', LOAD_INSTANCES, instances);
-      const rows = [
-        ...apart.map(joinColumns),
+      const rows: Stored[] = [
+        ...apart.map((row) => joinColumns(row)),
         ...(await load<Stored>('load_subscriptions', LOAD_SUBSCRIPTIONS, others)),
       ];
       return new Map(rows.map((row) => [row.id, row]));
@@ -115,7 +113,9 @@ export function createActorStore(pool: Pool): ActorStore {
         ...(await commitTogether('commit_steps', COMMIT_STEPS, rows)),
         ...(await commitTogether('commit_subs', COMMIT_SUBSCRIPTIONS, others.map(toRow))),
       ];
-      for (const step of last) moved.push(...(await archive(step)));
+      for (const step of last) {
+        moved.push(...(await move('archive_step', ARCHIVE_STEP, toInstanceRow(step))));
+      }
       const committed = new Set(moved);
       return steps.map(({ id }): CommitOutcome => (committed.has(id) ? 'committed' : 'void'));
     },

@@ -16,7 +16,8 @@ export async function insertInstance(
   pool: Pool,
   { id, vmid, version = 1, machineVersion = 1, snapshot = {} }: InstanceRow,
 ): Promise<void> {
-  const row = toColumns({ snapshot: snapshot as StoredSnapshot, unchanged: [] });
+  const whole = { value: {}, context: {}, status: 'active', since: {}, ...snapshot };
+  const row = toColumns({ snapshot: whole, unchanged: [] });
   await pool.query(
     `INSERT INTO container_instance (id, vmid, version, machine_version, snapshot, payload)
      VALUES ($1, $2, $3, $4, $5, $6)`,
