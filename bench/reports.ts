@@ -44,7 +44,7 @@ SELECT c.id, (p -> 'counts' ->> 'reports')::int AS reports,
   p -> 'report' ->> 'reportedAt' AS "reportedAt",
   (SELECT count(*)::int FROM journal j
    WHERE j.instance_id = c.id AND j.event ->> 'type' = 'proxy.reported') AS journal
-FROM container_instance c, LATERAL (SELECT c.snapshot -> 'context' -> 'payload' -> 'proxy') AS x (p)`;
+FROM container_instance c, LATERAL (SELECT c.payload -> 'proxy') AS x (p)`;
 
 /** @throws AssertionError unless every report that was answered is stored, once, as it was answered */
 async function verify(pool: Pool, { sent, lastAt, outcomes }: Told): Promise<void> {

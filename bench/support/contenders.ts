@@ -3,9 +3,13 @@ import type { Pool, PoolClient } from 'pg';
 import { planRows, restore } from '../../src/actors/plan.ts';
 import type { Stored } from '../../src/actors/store.ts';
 import { createTransition } from '../../src/actors/transition.ts';
+import { listUnchanged } from '../../src/actors/unchanged.ts';
+import { type Columns, joinColumns, toColumns } from '../../src/storage/snapshot-columns.ts';
 import type { Life, Sending } from './lives.ts';
 import type { Figures } from './load.ts';
 import { MACHINES, type MachineName } from './machines.ts';
+
+type Row = Pick<Stored, 'version'> & Columns;
 
 /**
  * One transaction per event, as one would write it first: lock the row, step, write the same
@@ -19,19 +23,22 @@ export async function createTransactionPerEvent(pool: Pool, name: MachineName) {
 
   async function step(client: PoolClient, { id, event, completes }: Sending): Promise<void> {
     const run = (text: string, values: unknown[]) =>
-      client.query<Stored>({ name: text.slice(0, 60), text, values });
-    const lock = 'SELECT version, snapshot FROM container_instance WHERE id = $1 FOR UPDATE';
+      client.query<Row>({ name: text.slice(0, 60), text, values });
+    const lock =
+      'SELECT version, snapshot, payload FROM container_instance WHERE id = $1 FOR UPDATE';
     const found = await run(lock, [id]);
-    const stored = found.rows[0] as Stored;
+    const stored = joinColumns(found.rows[0] as Row);
     const at = Date.now();
     const before = restore(machine, stored.snapshot);
     const [after, actions] = transition(before as never, { ...event, at } as never);
     const version = stored.version + 1;
     const plan = planRows({ id, version, before: stored.snapshot, at }, after, actions);
+    const unchanged = listUnchanged(before.context, after.context);
+    const { snapshot, payload } = toColumns({ ...plan, unchanged });
     await run(
-      `UPDATE container_instance SET snapshot = $2, version = $3, machine_version = $4,
-         updated_at = now() WHERE id = $1`,
-      [id, JSON.stringify(plan.snapshot), version, machineVersion],
+      `UPDATE container_instance SET snapshot = $2, payload = COALESCE($5, payload), version = $3,
+         machine_version = $4, updated_at = now() WHERE id = $1`,
+      [id, JSON.stringify(snapshot), version, machineVersion, payload],
     );
     await run(
       `INSERT INTO journal (seq, instance_id, vmid, version, event_id, event, state)
@@ -84,8 +91,8 @@ export async function createTransactionPerEvent(pool: Pool, name: MachineName) {
 }
 
 /**
- * The least that any batching design must do: rewrite the same rows with the same bytes, in
- * batches of the size that the group commit formed, one after the other. Nothing is decided,
+ * The least that any batching design must do: rewrite the same rows with the bytes of a step that
+ * changes no payload, as most do, in batches of the size that the group commit formed, one after the other. Nothing is decided,
  * journalled or checked, and the parameters are built beforehand.
  */
 export async function runUpdateFloor(
@@ -99,11 +106,15 @@ export async function runUpdateFloor(
 ): Promise<Figures> {
   const { lives, ids, measureMs } = options;
   const batch = Math.max(1, Math.min(options.batch, ids.length));
+  const snapshotOf = (index: number) => {
+    const { start } = lives[index % lives.length] as Life;
+    return toColumns({ ...start, unchanged: ['payload'] }).snapshot;
+  };
   const batches = Array.from({ length: Math.floor(ids.length / batch) }, (_, nth) =>
     JSON.stringify(
       ids.slice(nth * batch, (nth + 1) * batch).map((id, index) => ({
         id,
-        snapshot: lives[(nth * batch + index) % lives.length]?.start.snapshot,
+        snapshot: snapshotOf(nth * batch + index),
       })),
     ),
   );

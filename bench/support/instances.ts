@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 
 import { definitions } from '../../src/machines/index.ts';
+import { toColumns } from '../../src/storage/snapshot-columns.ts';
 import type { Cursor, Life } from './lives.ts';
 
 const VMID_MIN = 100_000;
@@ -18,20 +19,15 @@ export async function insertInstances(
   await pool.query(`TRUNCATE ${tables} CASCADE`);
   await pool.query('UPDATE journal_head SET last_seq = 0');
   for (const [life, { start }] of lives.entries()) {
+    const { snapshot, payload } = toColumns({ snapshot: start.snapshot, unchanged: [] });
     await pool.query(
-      `INSERT INTO container_instance (id, vmid, version, machine_version, snapshot)
+      `INSERT INTO container_instance (id, vmid, version, machine_version, snapshot, payload)
        SELECT vmid || '-bench', vmid, $1, ${definitions.instance.machineVersion},
          jsonb_set($2::jsonb, '{context}', $2::jsonb -> 'context' || jsonb_build_object(
            'id', vmid || '-bench', 'vmid', vmid, 'hostname', 'mc-vanilla-' || vmid,
-           'customerId', 'c-' || vmid % 1000))
+           'customerId', 'c-' || vmid % 1000)), $6::jsonb
        FROM generate_series($3::int, $4::int, $5::int) AS vmid`,
-      [
-        start.version,
-        JSON.stringify(start.snapshot),
-        VMID_MIN + life,
-        VMID_MIN + count - 1,
-        lives.length,
-      ],
+      [start.version, snapshot, VMID_MIN + life, VMID_MIN + count - 1, lives.length, payload],
     );
   }
   await pool.query('VACUUM (ANALYZE) container_instance');

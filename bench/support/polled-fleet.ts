@@ -38,8 +38,8 @@ export async function insertServing(pool: Pool, count: number): Promise<void> {
   const ready = { condition: 'ready', readySource: 'minecraft_ping', installStep: null };
   await actors.tell(address, { type: 'agent.observed', ...ready, crashCount: 0 });
   await pool.query(
-    `INSERT INTO container_instance (id, vmid, version, machine_version, snapshot)
-     SELECT $1 + i || '-bench', $1 + i, version, machine_version,
+    `INSERT INTO container_instance (id, vmid, version, machine_version, payload, snapshot)
+     SELECT $1 + i || '-bench', $1 + i, version, machine_version, payload,
        jsonb_set(snapshot, '{context}', snapshot -> 'context' || jsonb_build_object(
          'id', $1 + i || '-bench', 'vmid', $1 + i,
          'ip', '127.' || 30 + (i >> 16) || '.' || ((i >> 8) & 255) || '.' || (i & 255)))

@@ -63,8 +63,8 @@ export async function insertRegistered(
   const life = { start, beats: [], opsPerRound: 0, effects: [], timers: [] };
   const cursors = await insertInstances(pool, [life], count);
   await pool.query(
-    `UPDATE container_instance SET machine_version = $1, snapshot = jsonb_set(
-       snapshot, '{context,payload,proxy,serverName}', to_jsonb('mc-vanilla-' || vmid))`,
+    `UPDATE container_instance SET machine_version = $1, payload = jsonb_set(
+       payload, '{proxy,serverName}', to_jsonb('mc-vanilla-' || vmid))`,
     [definitions.instance.machineVersion],
   );
   return cursors.map(({ id }) => {

@@ -26,6 +26,7 @@ export function planBirth(
     event: { type: `${kind}.created`, input, at },
     ...planRows({ id, version: 1, before: null, at }, state, actions as readonly Action[]),
     operations: operations?.(null, state.context) ?? [],
+    unchanged: [],
     archives: false,
   };
 }

@@ -4,7 +4,7 @@ import { NotFoundError, UnavailableError } from '../errors.ts';
 import type { ActorEvent, Address } from './address.ts';
 import type { ObserveCheckpoint } from './checkpoint.ts';
 import type { ActorDefinition } from './definition.ts';
-import type { Memory } from './memory.ts';
+import type { Memory, Remembered } from './memory.ts';
 import { type Plan, planRows, restore } from './plan.ts';
 import type {
   ActorStore,
@@ -16,6 +16,7 @@ import type {
   TimerRef,
 } from './store.ts';
 import { createTransition } from './transition.ts';
+import { listUnchanged } from './unchanged.ts';
 
 /** Steps of one actor that lose the race against other nodes before we give up. */
 const ATTEMPTS_MAX = 16;
@@ -88,8 +89,8 @@ function decide(
 }
 
 function toStep(
-  stored: Stored,
-  { after, event, plan, operations }: Extract<Decision, { plan: Plan }>,
+  stored: Remembered,
+  { before, after, event, plan, operations }: Extract<Decision, { plan: Plan }>,
   { eventId, fires, completes, answer }: DeliveryOptions,
 ): Step {
   return {
@@ -100,6 +101,7 @@ function toStep(
     event,
     ...plan,
     operations,
+    unchanged: stored.isMigrated ? [] : listUnchanged(before.context, after.context),
     archives: after.hasTag('archived'),
     ...(fires && { fires }),
     ...(completes !== undefined && { completes }),

@@ -6,11 +6,16 @@ import type { ActorDefinition } from './definition.ts';
 import { createGroup } from './group.ts';
 import type { ActorStore, Stored, StoredSnapshot } from './store.ts';
 
+export interface Remembered extends Stored {
+  /** By a machine version of before, and brought up since: what is stored is not this. */
+  readonly isMigrated: boolean;
+}
+
 export interface Memory {
   /** What this node remembers: perhaps old, so good for proposing a step, never for refusing. */
-  recall(id: string): Stored | undefined;
+  recall(id: string): Remembered | undefined;
   /** What is stored now. Loads of many actors share a query. */
-  load(address: Address): Promise<Stored>;
+  load(address: Address): Promise<Remembered>;
   remember(stored: Stored): void;
   forget(id: string): void;
 }
@@ -21,7 +26,7 @@ export function createMemory(
   definitionOf: (kind: string) => ActorDefinition,
   { sizeMax, batchMax }: { sizeMax: number; batchMax: number },
 ): Memory {
-  const cache = new LRUCache<string, Stored>({ max: sizeMax });
+  const cache = new LRUCache<string, Remembered>({ max: sizeMax });
   const loadTogether = createGroup<string, Stored | undefined>(
     async (ids) => {
       const found = await store.load(ids);
@@ -37,12 +42,14 @@ export function createMemory(
         cache.delete(id);
         throw new NotFoundError(`no ${kind} with id ${id}`);
       }
-      const current = { ...stored, ...migrate(definitionOf(kind), stored) };
+      const migrated = migrate(definitionOf(kind), stored);
+      const isMigrated = migrated.machineVersion !== stored.machineVersion;
+      const current = { ...stored, ...migrated, isMigrated };
       cache.set(id, current);
       return current;
     },
     remember: ({ id, version, machineVersion, snapshot }) =>
-      void cache.set(id, { id, version, machineVersion, snapshot }),
+      void cache.set(id, { id, version, machineVersion, snapshot, isMigrated: false }),
     forget: (id) => void cache.delete(id),
   };
 }

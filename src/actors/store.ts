@@ -60,6 +60,8 @@ export interface Step extends Stored {
   readonly arms: readonly ArmedTimer[];
   readonly cancels: readonly string[];
   readonly operations: readonly OperationRecord[];
+  /** Members of the context that the version before has as they are: its row has them already. */
+  readonly unchanged: readonly string[];
   readonly answer?: KeyedAnswer;
   /** The timer that this step delivers. The step is void when it is not armed any more. */
   readonly fires?: TimerRef;
@@ -78,7 +80,8 @@ export interface ActorStore {
   load(ids: readonly string[]): Promise<ReadonlyMap<string, Stored>>;
   /**
    * Commits steps of different actors together; durable when it answers. A step is written only
-   * if its version is the stored version plus one and its event id is new to the actor.
+   * if its version is the stored version plus one and its event id is new to the actor. What is
+   * `unchanged` may be left as it is stored.
    * @throws ControlPlaneError `idempotency_key_reused` if another request has used the key.
    */
   commit(steps: readonly Step[]): Promise<readonly CommitOutcome[]>;

@@ -6,6 +6,7 @@ import { kindOf } from '../machines/index.ts';
 import { ARCHIVE_STEP, COMMIT_STEPS } from './commit-steps.ts';
 import { COMMIT_SUBSCRIPTIONS } from './commit-subscriptions.ts';
 import { isConflict, isTaken, toStorageError } from './failures.ts';
+import { type Columns, joinColumns, toColumns } from './snapshot-columns.ts';
 
 /** Two nodes that commit the same actors in different orders deadlock; the loser asks again. */
 const DEADLOCK_ATTEMPTS_MAX = 5;
@@ -17,20 +18,31 @@ const keyReused = (cause: unknown) =>
     { cause },
   );
 
-/** What COMMIT_STEPS and its kin read of a step. */
-export function toRow({ fires, archives: _, answer, operations, ...step }: Step) {
+/** Most of them are empty, and what is left out need not be sent, parsed and carried along. */
+const unlessEmpty = <Item>(items: readonly Item[]) => (items.length === 0 ? undefined : items);
+
+/** What the statements of commit-subscriptions.ts read of a step. */
+export function toRow({ fires, archives: _, unchanged: __, answer, operations, ...step }: Step) {
   return {
     ...step,
     timerId: fires?.timerId,
     generation: fires?.generation,
-    answers: answer ? [answer] : [],
-    operations: operations.map((record) => ({
-      id: record.id,
-      acceptedAt: new Date(record.acceptedAt),
-      record,
-    })),
+    effects: unlessEmpty(step.effects),
+    arms: unlessEmpty(step.arms),
+    cancels: unlessEmpty(step.cancels),
+    answers: answer && [answer],
+    operations: unlessEmpty(
+      operations.map((record) => ({
+        id: record.id,
+        acceptedAt: new Date(record.acceptedAt),
+        record,
+      })),
+    ),
   };
 }
+
+/** The same for those of commit-steps.ts. */
+export const toInstanceRow = (step: Step) => ({ ...toRow(step), ...toColumns(step) });
 
 const isSubscription = (id: string): boolean => kindOf(id) === 'subscription';
 
@@ -42,7 +54,7 @@ function split<Item>(items: readonly Item[], idOf: (item: Item) => string) {
   return { instances: instance, others: subscription };
 }
 
-const LOAD_INSTANCES = `SELECT id, version, machine_version AS "machineVersion", snapshot
+const LOAD_INSTANCES = `SELECT id, version, machine_version AS "machineVersion", snapshot, payload
   FROM container_instance WHERE id = ANY($1)`;
 const LOAD_SUBSCRIPTIONS = `SELECT id, version, machine_version AS "machineVersion", snapshot
   FROM subscription WHERE id = ANY($1)`;
@@ -69,28 +81,26 @@ export function createActorStore(pool: Pool): ActorStore {
   async function commitTogether(
     name: string,
     statement: string,
-    steps: readonly Step[],
+    rows: readonly object[],
   ): Promise<readonly string[]> {
-    if (steps.length === 0) return [];
-    const rows = JSON.stringify(steps.map(toRow));
-    const moved = await query<{ id: string }>(name, statement, [rows]);
-    return moved.map(({ id }) => id);
+    return rows.length === 0 ? [] : move(name, statement, rows);
   }
 
-  async function archive(step: Step): Promise<readonly string[]> {
-    const row = JSON.stringify(toRow(step));
-    const moved = await query<{ id: string }>('archive_step', ARCHIVE_STEP, [row]);
+  /** @returns who has been moved by it */
+  async function move(name: string, statement: string, what: object): Promise<readonly string[]> {
+    const moved = await query<{ id: string }>(name, statement, [JSON.stringify(what)]);
     return moved.map(({ id }) => id);
   }
 
   return {
     async load(ids) {
       const { instances, others } = split(ids, (id) => id);
-      const load = async (name: string, text: string, some: readonly string[]) =>
-        some.length === 0 ? [] : query<Stored>(name, text, [some]);
-      const rows = [
-        ...(await load('load_actors', LOAD_INSTANCES, instances)),
-        ...(await load('load_subscriptions', LOAD_SUBSCRIPTIONS, others)),
+      const load = async <Row extends Stored>(name: string, text: string, some: typeof ids) =>
+        some.length === 0 ? [] : query<Row>(name, text, [some]);
+      const apart = await load<Stored & Columns>('load_actors', LOAD_INSTANCES, instances);
+      const rows: Stored[] = [
+        ...apart.map((row) => joinColumns(row)),
+        ...(await load<Stored>('load_subscriptions', LOAD_SUBSCRIPTIONS, others)),
       ];
       return new Map(rows.map((row) => [row.id, row]));
     },
@@ -98,12 +108,16 @@ export function createActorStore(pool: Pool): ActorStore {
       const { instances, others } = split(steps, ({ id }) => id);
       const last = instances.filter(({ archives }) => archives);
       const rest = instances.filter(({ archives }) => !archives);
-      const moved = new Set(await commitTogether('commit_steps', COMMIT_STEPS, rest));
-      for (const id of await commitTogether('commit_subs', COMMIT_SUBSCRIPTIONS, others)) {
-        moved.add(id);
+      const rows = rest.map(toInstanceRow);
+      const moved = [
+        ...(await commitTogether('commit_steps', COMMIT_STEPS, rows)),
+        ...(await commitTogether('commit_subs', COMMIT_SUBSCRIPTIONS, others.map(toRow))),
+      ];
+      for (const step of last) {
+        moved.push(...(await move('archive_step', ARCHIVE_STEP, toInstanceRow(step))));
       }
-      for (const step of last) for (const id of await archive(step)) moved.add(id);
-      return steps.map(({ id }): CommitOutcome => (moved.has(id) ? 'committed' : 'void'));
+      const committed = new Set(moved);
+      return steps.map(({ id }): CommitOutcome => (committed.has(id) ? 'committed' : 'void'));
     },
     async isKnown(id, eventId) {
       const [name, journal] = isSubscription(id)

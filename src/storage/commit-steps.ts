@@ -18,7 +18,7 @@ export const SETTLED = `settled AS (
 
 export const DISARMED = `disarmed AS (
   DELETE FROM timer r
-  WHERE r.instance_id = ANY (ARRAY(SELECT id FROM taken WHERE cancels <> '[]'))
+  WHERE r.instance_id = ANY (ARRAY(SELECT id FROM taken WHERE cancels IS NOT NULL))
     AND (r.instance_id, r.timer_id) IN (
       SELECT t.id, c.timer_id FROM taken t, jsonb_array_elements_text(t.cancels) AS c(timer_id))
 )`;
@@ -45,19 +45,20 @@ export const ARMED = `armed AS (
  * bear their growth: what may be large is found by correlated subqueries and `= ANY`, which the
  * planner cannot turn into a join that reads the whole table (database.ts forbids the plain scan).
  *
- * $1: JSON array of steps, as written by `toRow` of actor-store.ts.
+ * $1: JSON array of steps, as written by `toInstanceRow` of actor-store.ts: without what is empty,
+ * and without a payload that the row has already.
  */
 export const COMMIT_STEPS = `
 WITH step AS MATERIALIZED (
   SELECT * FROM jsonb_to_recordset($1::jsonb) AS s(
     id text, version int, "machineVersion" int, snapshot jsonb, "eventId" text, event jsonb,
-    completes text, "timerId" text, generation int, effects jsonb, arms jsonb, cancels jsonb,
-    operations jsonb, answers jsonb
+    payload jsonb, completes text, "timerId" text, generation int, effects jsonb, arms jsonb,
+    cancels jsonb, operations jsonb, answers jsonb
   )
 ), moved AS (
   UPDATE container_instance c
-  SET snapshot = s.snapshot, version = s.version, machine_version = s."machineVersion",
-      updated_at = now()
+  SET snapshot = s.snapshot, payload = COALESCE(s.payload, c.payload), version = s.version,
+      machine_version = s."machineVersion", updated_at = now()
   FROM step s
   WHERE c.id = s.id AND c.version = s.version - 1
     AND (
@@ -95,7 +96,7 @@ SELECT id FROM moved`;
 export const ARCHIVE_STEP = `
 WITH step AS MATERIALIZED (
   SELECT * FROM jsonb_to_record($1::jsonb) AS s(
-    id text, version int, snapshot jsonb, "eventId" text, event jsonb,
+    id text, version int, snapshot jsonb, payload jsonb, "eventId" text, event jsonb,
     "timerId" text, generation int, operations jsonb, answers jsonb)
 ), moved AS (
   DELETE FROM container_instance c USING step s
@@ -105,9 +106,9 @@ WITH step AS MATERIALIZED (
     AND s."timerId" IS NOT DISTINCT FROM (
       SELECT t.timer_id FROM timer t WHERE t.instance_id = s.id AND t.timer_id = s."timerId"
         AND t.generation = s.generation)
-  RETURNING c.id, c.vmid, c.created_at
+  RETURNING c.id, c.vmid, c.created_at, c.payload AS kept
 ), taken AS (
-  SELECT s.*, m.vmid, m.created_at, s.snapshot -> 'context' AS context
+  SELECT s.*, m.vmid, m.created_at, m.kept, s.snapshot -> 'context' AS context
   FROM step s JOIN moved m ON m.id = s.id
 ), head AS (
   UPDATE journal_head SET last_seq = last_seq + 1 WHERE EXISTS (SELECT FROM moved)
@@ -120,9 +121,9 @@ WITH step AS MATERIALIZED (
   INSERT INTO deleted_instance (id, vmid, customer_id, ctype, hostname, ip, node, payload,
     engine_type, allocated_ports, operation, created_at)
   SELECT t.id, t.vmid, t.context ->> 'customerId', t.context ->> 'ctype',
-    t.context ->> 'hostname', t.context ->> 'ip', t.context ->> 'node', t.context -> 'payload',
-    t.context ->> 'engineType', t.context -> 'allocatedPorts', t.context -> 'operation',
-    t.created_at
+    t.context ->> 'hostname', t.context ->> 'ip', t.context ->> 'node',
+    COALESCE(t.payload, t.kept), t.context ->> 'engineType', t.context -> 'allocatedPorts',
+    t.context -> 'operation', t.created_at
   FROM taken t
 ), owed AS (
   INSERT INTO debt (instance_id, vmid, kind, code, message, subject)
@@ -151,11 +152,11 @@ SELECT id FROM moved`;
 export const CREATE_STEP = `
 WITH step AS MATERIALIZED (
   SELECT * FROM jsonb_to_record($1::jsonb) AS s(
-    id text, vmid int, version int, "machineVersion" int, snapshot jsonb, "eventId" text,
-    event jsonb, effects jsonb, arms jsonb, operations jsonb, answers jsonb)
+    id text, vmid int, version int, "machineVersion" int, snapshot jsonb, payload jsonb,
+    "eventId" text, event jsonb, effects jsonb, arms jsonb, operations jsonb, answers jsonb)
 ), created AS (
-  INSERT INTO container_instance (id, vmid, version, machine_version, snapshot)
-  SELECT id, vmid, version, "machineVersion", snapshot FROM step
+  INSERT INTO container_instance (id, vmid, version, machine_version, snapshot, payload)
+  SELECT id, vmid, version, "machineVersion", snapshot, payload FROM step
 ), head AS (
   UPDATE journal_head SET last_seq = last_seq + 1 RETURNING last_seq
 ), journaled AS (

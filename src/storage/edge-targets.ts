@@ -34,19 +34,20 @@ export interface EdgeTargets {
   filterArchivedNames(names: readonly string[]): Promise<readonly string[]>;
 }
 
+// A payload may lie out of line: taken apart once, it is fetched once.
 const FROM = `FROM container_instance c
-  CROSS JOIN LATERAL jsonb_to_record(c.snapshot) AS s (value jsonb, context jsonb)`;
+  CROSS JOIN LATERAL jsonb_to_record(c.payload) AS p (edge jsonb, proxy jsonb)`;
 
-const PROXIED = `SELECT c.id, c.version, p ->> 'serverName' AS "serverName",
-    p -> 'registration' ->> 'address' AS address,
-    (p -> 'registration' ->> 'port')::int AS port,
+const PROXIED = `SELECT c.id, c.version, p.proxy ->> 'serverName' AS "serverName",
+    p.proxy -> 'registration' ->> 'address' AS address,
+    (p.proxy -> 'registration' ->> 'port')::int AS port,
     CASE jsonb_typeof(s.value -> 'proxy') WHEN 'string' THEN s.value ->> 'proxy' END AS state
   ${FROM}
-  CROSS JOIN LATERAL (SELECT s.context -> 'payload' -> 'proxy') AS x (p)
-  WHERE jsonb_typeof(p) = 'object'`;
+  CROSS JOIN LATERAL jsonb_to_record(c.snapshot) AS s (value jsonb)
+  WHERE jsonb_typeof(p.proxy) = 'object'`;
 
 const PUBLISHED = `SELECT c.id, c.vmid, c.version, c.hostname, c.ip,
-    COALESCE(s.context #> '{payload,edge,targets}', '[]') AS targets
+    COALESCE(p.edge -> 'targets', '[]') AS targets
   ${FROM}
   WHERE $1::text[] IS NULL OR c.id = ANY ($1)
   ORDER BY c.vmid`;

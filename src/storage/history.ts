@@ -3,6 +3,7 @@ import type { Pool } from 'pg';
 import type { JournalStep } from '../actors/replay.ts';
 import type { Stored } from '../actors/store.ts';
 import { toStorageError } from './failures.ts';
+import { type Columns, joinColumns } from './snapshot-columns.ts';
 
 type Regions = Readonly<Record<string, unknown>>;
 
@@ -67,7 +68,7 @@ const NEIGHBOURS = 64;
  * has no entry.
  */
 const EXPLAIN = `
-SELECT c.id, c.version, c.machine_version AS "machineVersion", c.snapshot,
+SELECT c.id, c.version, c.machine_version AS "machineVersion", c.snapshot, c.payload,
   COALESCE((
     SELECT jsonb_agg(jsonb_build_object(
       'timerId', t.timer_id, 'dueAt', floor(extract(epoch FROM t.due_at) * 1000)))
@@ -102,9 +103,10 @@ SELECT c.id, c.version, c.machine_version AS "machineVersion", c.snapshot,
   ) AS causes
 FROM container_instance c WHERE c.id = $1`;
 
-type EvidenceRow = Omit<Evidence, 'causes'> & {
-  readonly causes: Readonly<Record<string, Omit<Cause, 'at'> & { readonly at: string }>> | null;
-};
+type EvidenceRow = Omit<Evidence, 'causes'> &
+  Columns & {
+    readonly causes: Readonly<Record<string, Omit<Cause, 'at'> & { readonly at: string }>> | null;
+  };
 
 export function createHistory(pool: Pool): History {
   async function query<Row extends object>(name: string, text: string, values: unknown[]) {
@@ -124,7 +126,7 @@ export function createHistory(pool: Pool): History {
       const causes = Object.entries(row.causes ?? {}).map(
         ([region, cause]) => [region, { ...cause, at: new Date(cause.at) }] as const,
       );
-      return { ...row, causes: Object.fromEntries(causes) };
+      return { ...joinColumns(row), causes: Object.fromEntries(causes) };
     },
   };
 }

@@ -2,7 +2,7 @@ import type { Pool, PoolClient } from 'pg';
 
 import type { KeyedAnswer, Step } from '../actors/store.ts';
 import { ControlPlaneError } from '../errors.ts';
-import { toRow } from './actor-store.ts';
+import { toInstanceRow } from './actor-store.ts';
 import { CREATE_STEP } from './commit-steps.ts';
 import { USE_OF, type Use } from './customers.ts';
 import { isConflict, isTaken, toStorageError } from './failures.ts';
@@ -47,7 +47,7 @@ export interface InstanceStore {
 export function createInstanceStore(pool: Pool): InstanceStore {
   return {
     async create({ vmid, step, allowance }) {
-      const row = JSON.stringify({ ...toRow(step), vmid });
+      const row = JSON.stringify({ ...toInstanceRow(step), vmid });
       for (;;) {
         try {
           if (allowance) await createWithin(pool, row, allowance);

@@ -1,5 +1,7 @@
+import type { StoredSnapshot } from '../actors/store.ts';
 import type { InstanceState } from '../machines/instance/status.ts';
 import type { PrismaClient } from './generated/client.ts';
+import { joinColumns } from './snapshot-columns.ts';
 
 /** An instance as its row has it. */
 export interface Instance {
@@ -36,18 +38,20 @@ const SELECT = {
   vmid: true,
   version: true,
   snapshot: true,
+  payload: true,
   createdAt: true,
   updatedAt: true,
 } as const;
 
 interface Row extends Omit<Instance, 'state'> {
   readonly snapshot: unknown;
+  readonly payload: unknown;
 }
 
-const toInstance = ({ snapshot, ...row }: Row): Instance => ({
-  ...row,
-  state: snapshot as InstanceState,
-});
+function toInstance(row: Row): Instance {
+  const { snapshot, ...rest } = joinColumns({ ...row, snapshot: row.snapshot as StoredSnapshot });
+  return { ...rest, state: snapshot as unknown as InstanceState };
+}
 
 export function createInstances(prisma: PrismaClient): Instances {
   return {

@@ -2,6 +2,7 @@ import type { Pool } from 'pg';
 
 import type { FleetRow, FleetRows, JournalEntry, JournalReader } from '../view/journal.ts';
 import { toStorageError } from './failures.ts';
+import { type Columns, joinColumns } from './snapshot-columns.ts';
 
 interface Row extends Omit<JournalEntry, 'seq'> {
   /** A bigint comes as text; no journal reaches 2^53. */
@@ -18,7 +19,7 @@ SELECT j.seq, j.instance_id AS id, j.vmid, j.version, j.at, j.event ->> 'type' A
   ) AS "customerId"
 FROM journal j WHERE j.seq > $1 ORDER BY j.seq LIMIT $2`;
 
-const FLEET_ROW = `id, vmid, version, machine_version AS "machineVersion", snapshot,
+const FLEET_ROW = `id, vmid, version, machine_version AS "machineVersion", snapshot, payload,
   created_at AS "createdAt", updated_at AS "updatedAt"`;
 
 type Query = <Found extends object>(
@@ -54,22 +55,14 @@ export function createJournalReader(pool: Pool): JournalReader {
 
 export function createFleetRows(pool: Pool): FleetRows {
   const query = queryOf(pool);
+  async function read(name: string, where: string, values: readonly unknown[]) {
+    const text = `SELECT ${FLEET_ROW} FROM container_instance ${where}`;
+    return (await query<FleetRow & Columns>(name, text, values)).map(joinColumns);
+  }
   return {
-    async find(vmid) {
-      const text = `SELECT ${FLEET_ROW} FROM container_instance WHERE vmid = $1`;
-      return (await query<FleetRow>('find_fleet', text, [vmid]))[0] ?? null;
-    },
-    load: (ids) =>
-      query<FleetRow>(
-        'load_fleet',
-        `SELECT ${FLEET_ROW} FROM container_instance WHERE id = ANY($1)`,
-        [ids],
-      ),
+    find: async (vmid) => (await read('find_fleet', 'WHERE vmid = $1', [vmid]))[0] ?? null,
+    load: (ids) => read('load_fleet', 'WHERE id = ANY($1)', [ids]),
     page: (afterVmid, limit) =>
-      query<FleetRow>(
-        'page_fleet',
-        `SELECT ${FLEET_ROW} FROM container_instance WHERE vmid > $1 ORDER BY vmid LIMIT $2`,
-        [afterVmid, limit],
-      ),
+      read('page_fleet', 'WHERE vmid > $1 ORDER BY vmid LIMIT $2', [afterVmid, limit]),
   };
 }

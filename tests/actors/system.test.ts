@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
+import type { StoredSnapshot } from '../../src/actors/store.ts';
 import { createActorSystem } from '../../src/actors/system.ts';
 import { NotFoundError } from '../../src/errors.ts';
 import { createActorStore } from '../../src/storage/actor-store.ts';
@@ -187,6 +188,44 @@ describe('a machine version', () => {
     const [row] = await t.rows('SELECT machine_version, snapshot FROM container_instance');
     expect(row).toMatchObject({ machine_version: 2, snapshot: { context: { count: 11 } } });
   });
+
+  test('whose way up changes what the next step does not is written whole by that step', async () => {
+    await using t = await setUp();
+    const upgrade = (snapshot: StoredSnapshot) => ({
+      ...snapshot,
+      context: { ...(snapshot.context as object), payload: { by: 'the way up' } },
+    });
+    const definition = { ...toyDefinition, machineVersion: 2, migrations: { 1: upgrade } };
+    const node = t.createNode(definition);
+    // Read first: the step then proposes what this node remembers, which no row has ever had.
+    await node.read(toy);
+    const unchanged: boolean[] = [];
+    node.onCommitted(({ step }) => void unchanged.push(step.unchanged.includes('payload')));
+
+    await node.ask(toy, { type: 'count.added' });
+    const { snapshot } = await t.createNode(definition).read(toy);
+    await node.ask(toy, { type: 'count.added' });
+
+    expect(snapshot.context).toMatchObject({ count: 1, payload: { by: 'the way up' } });
+    expect(unchanged).toEqual([false, true]);
+  });
+});
+
+test('a step says which members of the context it has left as they were', async () => {
+  await using t = await setUp();
+  const node = t.createNode();
+  const unchanged: (readonly string[])[] = [];
+  node.onCommitted(({ step }) => void unchanged.push(step.unchanged));
+
+  await node.ask(toy, { type: 'count.added' });
+  await t.createNode().ask(toy, { type: 'count.added' });
+  // This one is decided twice: the memory of this node is one step old.
+  await node.ask(toy, { type: 'work.requested' });
+
+  const all = Object.keys((await node.read(toy)).snapshot.context).sort();
+  expect(unchanged[0]?.toSorted()).toEqual(all.filter((name) => name !== 'count'));
+  expect(unchanged[1]?.toSorted()).toEqual(all);
+  expect((await t.createNode().read(toy)).snapshot.context).toMatchObject({ count: 2 });
 });
 
 test('a handle follows its actor as an ActorRef does', async () => {

@@ -12,6 +12,7 @@ import { createBackups } from '../../src/storage/backups.ts';
 import type { FleetEntry } from '../../src/view/fleet.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { serve } from '../support/instance-life.ts';
+import { insertInstance } from '../support/instance-row.ts';
 
 let answer: readonly [status: number, body: string] = [200, '[]'];
 const agent = createServer((_, response) => void response.writeHead(answer[0]).end(answer[1]));
@@ -26,11 +27,7 @@ const closing = opened.move();
 afterAll(() => closing.disposeAsync());
 
 const ID = '5001-a';
-await database.pool.query(
-  `INSERT INTO container_instance (id, vmid, version, machine_version, snapshot)
-   VALUES ($1, 5001, 1, 5, '{}')`,
-  [ID],
-);
+await insertInstance(database.pool, { id: ID, vmid: 5001 });
 const known = createBackups(database.pool);
 const { value, context } = serve().state;
 const state = { value, context: { ...context, ip: '127.0.0.1' }, since: {} };

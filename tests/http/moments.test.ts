@@ -24,7 +24,11 @@ const { pool } = app.database;
 await pool.query(`
   CREATE TABLE kept (id text, version int, snapshot jsonb);
   CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN INSERT INTO kept VALUES (NEW.id, NEW.version, NEW.snapshot); RETURN NEW; END $$;
+    BEGIN
+      INSERT INTO kept VALUES (
+        NEW.id, NEW.version, jsonb_set(NEW.snapshot, '{context,payload}', NEW.payload));
+      RETURN NEW;
+    END $$;
   CREATE TRIGGER keeps AFTER INSERT OR UPDATE ON container_instance
     FOR EACH ROW EXECUTE FUNCTION keep()`);
 

@@ -4,6 +4,7 @@ import { explainWishes, type WishName } from '../../src/machines/instance/wishes
 import { ALICE, startTestApp } from '../support/app.ts';
 import { everyKind } from '../support/instance-kinds.ts';
 import { type InstanceSnapshot, sampleInput } from '../support/instance-model.ts';
+import { insertInstance } from '../support/instance-row.ts';
 
 /** Nobody performs anything here, so every state stays what it is until a wish moves it. */
 const app = await startTestApp({ environment: { ROLE: 'api' } });
@@ -35,11 +36,7 @@ async function put(vmid: number, { value, context, status }: InstanceSnapshot): 
     since: SINCE,
     context: { ...context, id, vmid, customerId: ALICE, hostname, payload },
   };
-  await app.database.pool.query(
-    `INSERT INTO container_instance (id, vmid, version, machine_version, snapshot)
-     VALUES ($1, $2, 7, 2, $3)`,
-    [id, vmid, JSON.stringify(snapshot)],
-  );
+  await insertInstance(app.database.pool, { id, vmid, version: 7, machineVersion: 2, snapshot });
 }
 
 /** How an answer of the API is called in the table. */

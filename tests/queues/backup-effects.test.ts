@@ -14,6 +14,7 @@ import type { ToldEvent } from '../../src/queues/effects/performer.ts';
 import { createBackups } from '../../src/storage/backups.ts';
 import { setUp as startAgent, TERRARIA } from '../lab/agent-world.ts';
 import { createTestDatabase } from '../support/database.ts';
+import { insertInstance } from '../support/instance-row.ts';
 import { TWICE } from './effects-world.ts';
 
 const ID = '5001-a';
@@ -31,11 +32,7 @@ const file = join(agent.root, 'srv', 'game', 'level.dat');
 const ip = agent.agent.host;
 await agent.agent.configure(TERRARIA);
 await agent.agent.reached('running');
-await database.pool.query(
-  `INSERT INTO container_instance (id, vmid, version, machine_version, snapshot)
-   VALUES ($1, 5001, 1, 5, '{}')`,
-  [ID],
-);
+await insertInstance(database.pool, { id: ID, vmid: 5001 });
 
 const told: ToldEvent[] = [];
 let order = 0;

@@ -6,6 +6,7 @@ import { createDebts } from '../../src/storage/debts.ts';
 import { createInstances } from '../../src/storage/instances.ts';
 import { setUp } from '../lab/proxmox-world.ts';
 import { createTestDatabase } from '../support/database.ts';
+import { insertInstance } from '../support/instance-row.ts';
 
 test('a container of ours that outlived its instance is owed; all others are left alone', async () => {
   await using world = await setUp();
@@ -22,10 +23,7 @@ test('a container of ours that outlived its instance is owed; all others are lef
     );
   await archive('5001-dead', 5001);
   await archive('5002-dead', 5002);
-  await database.pool.query(
-    `INSERT INTO container_instance (id, vmid, version, machine_version, snapshot)
-     VALUES ('5002-alive', 5002, 1, 1, '{}')`,
-  );
+  await insertInstance(database.pool, { id: '5002-alive', vmid: 5002 });
   world.proxmox.make(5001, { description: 'zpack:5001-dead' });
   world.proxmox.make(5002, { description: 'zpack:5002-alive' });
   world.proxmox.make(5003, { description: 'zpack:5003-of-another-installation' });

@@ -41,6 +41,7 @@ const step = (version: number, parts: Partial<Step> = {}): Step => ({
   arms: [],
   cancels: [],
   operations: [],
+  unchanged: [],
   archives: false,
   ...parts,
 });

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import type { Step } from '../../src/actors/store.ts';
 import { createActorStore } from '../../src/storage/actor-store.ts';
@@ -22,6 +22,7 @@ const stepOf = (vmid: number, version: number, overrides: Partial<Step> = {}): S
   arms: [{ timerId: 't', delayMs: 1000, event: { type: 't' } }],
   cancels: [],
   operations: [],
+  unchanged: [],
   archives: false,
   ...overrides,
 });
@@ -147,4 +148,77 @@ test('a reader of the journal misses no row of a transaction that was held open'
     { seq: 3, instance_id: '100-toy' },
     { seq: 4, instance_id: '101-toy' },
   ]);
+});
+
+const contextOf = (payload: unknown, more: object = {}) => ({
+  ...stepOf(100, 2).snapshot,
+  context: { customerId: 'c-1', debts: [], ...more, payload },
+});
+/** So long that it lies out of line. */
+const LONG = { names: Array.from({ length: 400 }, (_, index) => `name-${index}.example.com`) };
+
+describe('a payload', () => {
+  test('is written by a step that changes it, and left alone by one that does not', async () => {
+    await using database = await createTestDatabase();
+    await createToys(database, [100]);
+    const store = createActorStore(database.pool);
+    const stored = async () => (await store.load(['100-toy'])).get('100-toy')?.snapshot;
+
+    const changing = contextOf(LONG);
+    await store.commit([stepOf(100, 2, { snapshot: changing })]);
+    const afterChange = await stored();
+    // What is said to be unchanged is not looked at: this one lies, so that it can be told apart.
+    const keeping = contextOf('another', { count: 1 });
+    await store.commit([stepOf(100, 3, { snapshot: keeping, unchanged: ['payload'] })]);
+
+    expect(afterChange).toEqual(changing);
+    expect(await stored()).toEqual(contextOf(LONG, { count: 1 }));
+    const { rows } = await database.pool.query(
+      `SELECT payload, snapshot -> 'context' ? 'payload' AS "isTwice" FROM container_instance`,
+    );
+    expect(rows).toEqual([{ payload: LONG, isTwice: false }]);
+  });
+
+  test('is neither written nor left by a step that lost the race', async () => {
+    await using database = await createTestDatabase();
+    await createToys(database, [100]);
+    const store = createActorStore(database.pool);
+    const first = contextOf({ by: 'the first' });
+    await store.commit([stepOf(100, 2, { snapshot: first })]);
+
+    const late = stepOf(100, 2, { snapshot: contextOf({ by: 'the second' }), eventId: 'late' });
+    const kept = { ...late, snapshot: contextOf(null, { count: 1 }), unchanged: ['payload'] };
+
+    expect(await store.commit([late])).toEqual(['void']);
+    expect(await store.commit([kept])).toEqual(['void']);
+    expect((await store.load(['100-toy'])).get('100-toy')?.snapshot).toEqual(first);
+  });
+
+  test.each([
+    ['that changes it', [], { last: true }],
+    ['that does not', ['payload'], LONG],
+  ])('is archived by a last step %s', async (_, unchanged, expected) => {
+    await using database = await createTestDatabase();
+    await createToys(database, [100]);
+    const store = createActorStore(database.pool);
+    await store.commit([stepOf(100, 2, { snapshot: contextOf(LONG) })]);
+    const order = { ctype: 'game', hostname: 'h', allocatedPorts: [], operation: {} };
+    const snapshot = contextOf({ last: true }, order);
+
+    await store.commit([stepOf(100, 3, { snapshot, unchanged, archives: true })]);
+
+    const { rows } = await database.pool.query('SELECT payload FROM deleted_instance');
+    expect(rows).toEqual([{ payload: expected }]);
+  });
+
+  test('of a release that writes it where it was before is refused, not lost', async () => {
+    await using database = await createTestDatabase();
+    await createToys(database, [100]);
+
+    const writing = database.pool.query(
+      `UPDATE container_instance SET snapshot = jsonb_set(snapshot, '{context,payload}', '{}')`,
+    );
+
+    await expect(writing).rejects.toThrow('container_instance_payload_apart');
+  });
 });

@@ -3,6 +3,7 @@ import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { type BackupPolicy, createBackupPolicies } from '../../src/storage/backup-policies.ts';
 import { createBackups } from '../../src/storage/backups.ts';
 import { createTestDatabase } from '../support/database.ts';
+import { insertInstance } from '../support/instance-row.ts';
 
 const database = await createTestDatabase();
 afterAll(() => database[Symbol.asyncDispose]());
@@ -15,11 +16,7 @@ let id = '';
 beforeEach(async () => {
   vmid += 1;
   id = `${vmid}-a`;
-  await pool.query(
-    `INSERT INTO container_instance (id, vmid, version, machine_version, snapshot)
-     VALUES ($1, $2, 1, 5, '{}')`,
-    [id, vmid],
-  );
+  await insertInstance(pool, { id, vmid });
 });
 
 const listed = (backupId: string, more: object = {}) => ({

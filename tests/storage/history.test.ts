@@ -2,6 +2,7 @@ import { afterAll, expect, test } from 'vitest';
 
 import { createHistory } from '../../src/storage/history.ts';
 import { createTestDatabase } from '../support/database.ts';
+import { insertInstance } from '../support/instance-row.ts';
 
 const database = await createTestDatabase();
 afterAll(() => database[Symbol.asyncDispose]());
@@ -34,11 +35,7 @@ await pool.query(
    SELECT 2 * v + 1, '5002-other', 5002, v, 'e' || v, '{}', '{}' FROM generate_series(1, 100) AS v`,
 );
 const since = { recovery: BORN_AT, provisioning: READY_AT, agent: BORN_AT + 10 * STEPS - 200 };
-await pool.query(
-  `INSERT INTO container_instance (id, vmid, version, machine_version, snapshot)
-   VALUES ($1, 5001, $2, 2, $3)`,
-  [ID, STEPS, JSON.stringify({ value: {}, context: {}, status: 'active', since })],
-);
+await insertInstance(pool, { id: ID, vmid: 5001, version: STEPS, snapshot: { since } });
 
 test('finds what moved each region, however long ago, without reading what came after', async () => {
   const startedAt = performance.now();
@@ -55,12 +52,10 @@ test('finds what moved each region, however long ago, without reading what came 
 });
 
 test('has no cause for what no entry tells of', async () => {
-  await pool.query(
-    `INSERT INTO container_instance (id, vmid, version, machine_version, snapshot)
-     VALUES ('5003-bare', 5003, 3, 2, '{"value": {}, "context": {}, "since": {"host": 5}}')`,
-  );
+  const snapshot = { since: { host: 5 }, context: { payload: { game: 'terraria' } } };
+  await insertInstance(pool, { id: '5003-bare', vmid: 5003, version: 3, snapshot });
 
-  expect(await history.explain('5003-bare')).toMatchObject({ causes: {}, timers: [] });
+  expect(await history.explain('5003-bare')).toMatchObject({ causes: {}, timers: [], snapshot });
   expect(await history.explain('nobody')).toBeNull();
 });
 

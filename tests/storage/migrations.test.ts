@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { Client } from 'pg';
 import { expect, test } from 'vitest';
 
+import { definitions } from '../../src/machines/index.ts';
+import { createActorStore } from '../../src/storage/actor-store.ts';
 import { applyMigrations } from '../../src/storage/migrations.ts';
 import { createEmptyDatabase } from '../support/database.ts';
 
@@ -21,7 +23,9 @@ async function setUp() {
   const closing = opened.move();
   return {
     folder,
-    rows: async (text: string) => (await database.pool.query(text)).rows,
+    pool: database.pool,
+    rows: async (text: string, values?: unknown[]) =>
+      (await database.pool.query(text, values)).rows,
     /** Applies the folder in a session of its own, as a starting node would. */
     async run() {
       const client = new Client({ connectionString: database.url });
@@ -126,6 +130,41 @@ test('a migration that fails half-way is named and leaves nothing of itself behi
   expect(afterFailure.map(({ migration_name }) => migration_name)).toEqual(await namesIn(OURS));
   expect(half).toEqual([{ half: null }]);
   expect(corrected).toEqual([bad]);
+});
+
+test('what was stored before the payload had a column of its own is read as it was', async () => {
+  await using t = await setUp();
+  const apart = '20261125090000_payload_column';
+  const later = (await namesIn(OURS)).filter((name) => name >= apart);
+  for (const name of later) await rm(join(t.folder, name), { recursive: true });
+  await t.run();
+  const golden = await Promise.all(
+    Array.from({ length: definitions.instance.machineVersion }, (_, index) =>
+      readFile(`tests/machines/golden/instance-v${index + 1}.json`, 'utf8'),
+    ),
+  );
+  const snapshots = [...golden.flatMap((text) => JSON.parse(text) as object[]), { context: {} }];
+  const before = snapshots.map((snapshot, index) => ({
+    ...{ id: `i-${index}`, version: 3, machineVersion: 6, snapshot },
+  }));
+  await t.rows(
+    `INSERT INTO container_instance (id, vmid, version, machine_version, snapshot)
+     SELECT id, row_number() OVER (), version, "machineVersion", snapshot
+     FROM jsonb_to_recordset($1) AS s(id text, version int, "machineVersion" int, snapshot jsonb)`,
+    [JSON.stringify(before)],
+  );
+
+  for (const name of later) await cp(join(OURS, name), join(t.folder, name), { recursive: true });
+  const applied = await t.run();
+
+  const after = await createActorStore(t.pool).load(before.map(({ id }) => id));
+  expect(applied).toEqual(later);
+  expect(before.map(({ id }) => after.get(id))).toEqual(before);
+  expect(before.length).toBeGreaterThan(500);
+  const [count] = await t.rows(`SELECT count(*)::int AS all, count(payload)::int AS apart,
+    count(*) FILTER (WHERE snapshot -> 'context' ? 'payload')::int AS twice
+    FROM container_instance`);
+  expect(count).toEqual({ all: before.length, apart: before.length - 1, twice: 0 });
 });
 
 test('a migration that Prisma began and never finished is left to a human, by its name', async () => {

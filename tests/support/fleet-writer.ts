@@ -1,5 +1,6 @@
 import { planBirth } from '../../src/actors/birth.ts';
 import type { Step, Stored, StoredSnapshot } from '../../src/actors/store.ts';
+import { listUnchanged } from '../../src/actors/unchanged.ts';
 import { definitions } from '../../src/machines/index.ts';
 import type { InstanceContext, InstanceInput } from '../../src/machines/instance/types.ts';
 import { createActorStore } from '../../src/storage/actor-store.ts';
@@ -74,13 +75,15 @@ export function createFleetWriter({ pool }: Database): FleetWriter {
     const version = before.version + 1;
     // Something that clients see, and that says which version it is of.
     const agent = { ...context.agent, crashCount: version };
+    const after = { ...context, agent, ...more };
     const snapshot: StoredSnapshot = {
       ...before.snapshot,
       value: { ...(before.snapshot.value as object), ...value },
-      context: { ...context, agent, ...more },
+      context: after,
     };
     const event = { type: 'agent.observed', at: Date.now() };
-    const rest = { effects: [], arms: [], cancels: [], operations: [], archives: false };
+    const unchanged = listUnchanged(context, after);
+    const rest = { effects: [], arms: [], cancels: [], operations: [], unchanged, archives: false };
     return { ...before, version, snapshot, eventId: `test-${version}`, event, ...rest };
   };
 
