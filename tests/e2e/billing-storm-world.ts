@@ -38,7 +38,7 @@ export async function startStorm() {
   const { lab } = stripe;
   const world = opened.use(
     await startCrashWorld({
-      ...{ database, redisUrl: inject('redisUrl'), nodeFiles: inject('nodeFiles') },
+      ...{ database, redisUrl: inject('redisUrl'), programs: inject('programs') },
       environment: {
         ...{ STRIPE_URL: lab.url.href, STRIPE_SECRET_KEY: lab.secretKey },
         ...{ STRIPE_WEBHOOK_SECRET: lab.webhookSecret },

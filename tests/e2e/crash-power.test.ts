@@ -41,7 +41,7 @@ describe.concurrent('a worker killed at every moment of a change of power', () =
       await using world = await startCrashWorld({
         database,
         redisUrl: inject('redisUrl'),
-        nodeFiles: inject('nodeFiles'),
+        programs: inject('programs'),
       });
       await world.nodes.start({ role: 'api' });
       const maker = await world.nodes.start({ role: 'worker' });
