@@ -1,5 +1,4 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import pg from 'pg';
@@ -11,6 +10,7 @@ import { applyMigrations } from '../../src/storage/migrations.ts';
 import { PASSWORD } from './accounts.ts';
 import { scanLogs } from './log-scan.ts';
 import { bundlePrograms, type Programs } from './programs.ts';
+import { createRunFolder } from './run-folder.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -27,7 +27,7 @@ declare module 'vitest' {
  * database and uses key prefixes of its own. The services end with us, however we end.
  */
 export async function setup(project: TestProject) {
-  const folder = await mkdtemp(join(tmpdir(), 'zpack-tests-'));
+  const folder = await createRunFolder();
   const [postgres, redis, programs] = await Promise.all([
     startPostgres({
       dataDir: join(folder, 'postgres'),

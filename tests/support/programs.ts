@@ -43,7 +43,7 @@ const GAMES = {
  */
 const frugalHttp: Plugin = {
   name: 'frugal-http',
-  resolveId: (id) => (id === 'node:http' ? '\0http' : null),
+  resolveId: (id) => (/^(node:)?http$/.test(id) ? '\0http' : null),
   load: (id) =>
     id === '\0http' ? "module.exports = process.getBuiltinModule('node:http');" : null,
 };
