@@ -43,7 +43,6 @@ export async function startStorm() {
         ...{ STRIPE_URL: lab.url.href, STRIPE_SECRET_KEY: lab.secretKey },
         ...{ STRIPE_WEBHOOK_SECRET: lab.webhookSecret },
         ...{ BILLING_GRACE_MS: String(POLICY.graceMs), BILLING_RECONCILE_MS: String(DAY_MS) },
-        EFFECT_LEASE_MS: '900',
       },
     }),
   );

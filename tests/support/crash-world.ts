@@ -94,7 +94,7 @@ export async function startCrashWorld(options: CrashWorldOptions): Promise<Crash
     AGENT_TEMPLATE_VMID: String(proxmox.templateVmid),
     ZLH_AGENT_TOKEN: agentToken,
     // Kept short, so that what a dead node held is free again soon.
-    EFFECT_LEASE_MS: '1500',
+    EFFECT_LEASE_MS: '900',
     JWT_SECRET: randomBytes(24).toString('hex'),
     ...options.environment,
   };
