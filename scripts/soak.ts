@@ -11,11 +11,11 @@ import { type Postgres, startPostgres } from '../lab/services/postgres.ts';
 import { startRedis } from '../lab/services/redis.ts';
 import { type Database, openDatabase } from '../src/storage/database.ts';
 import { applyMigrations } from '../src/storage/migrations.ts';
-import { SOURCES } from '../tests/support/bundle-nodes.ts';
 import { examine } from '../tests/support/crash-invariants.ts';
 import { liveAll } from '../tests/support/crash-lives.ts';
 import { chooseSeed, createRandom, createStorm } from '../tests/support/crash-storm.ts';
 import { startCrashWorld } from '../tests/support/crash-world.ts';
+import { SOURCES } from '../tests/support/programs.ts';
 
 /**
  * Lives under fire for as many minutes as the argument says: two nodes of every role are killed
@@ -58,7 +58,7 @@ async function rage(redis: Redis, random: () => number, stop: AbortSignal): Prom
 async function round(postgres: Postgres, redisUrl: string, seed: number): Promise<string> {
   const startedAt = performance.now();
   await using database = await createDatabase(postgres, `soak_${seed}_${Date.now()}`);
-  await using world = await startCrashWorld({ database, redisUrl, nodeFiles: SOURCES });
+  await using world = await startCrashWorld({ database, redisUrl, programs: SOURCES });
   for (const role of ROLES) await world.nodes.start({ role });
   const storm = createStorm({ seed, pauseMinMs: 100, pauseMaxMs: 900 });
   const redis = new Redis(redisUrl);

@@ -119,7 +119,11 @@ const configuration = ENVIRONMENT.check((context) => {
   edge: edgeOf(env),
   debts: { everyMs: env.DEBT_SWEEP_MS },
   backups: { everyMs: env.BACKUP_SWEEP_MS },
-  effects: { concurrency: env.EFFECT_CONCURRENCY, leaseMs: env.EFFECT_LEASE_MS },
+  effects: {
+    concurrency: env.EFFECT_CONCURRENCY,
+    leaseMs: env.EFFECT_LEASE_MS,
+    retryMs: env.EFFECT_RETRY_MS,
+  },
 }));
 
 const authOf = (env: Environment) => ({

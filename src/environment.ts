@@ -287,6 +287,7 @@ export const ENVIRONMENT = z.object({
     .describe('Longest time between two polls of Traefik'),
   EFFECT_CONCURRENCY: positive.default(64).describe('Effects in flight, for each third party'),
   EFFECT_LEASE_MS: positive.default(9_000).describe('After this, a dead worker is succeeded'),
+  EFFECT_RETRY_MS: positive.default(500).describe('First pause before a lost call is made again'),
 });
 
 export type Environment = z.output<typeof ENVIRONMENT>;

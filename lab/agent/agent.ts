@@ -41,7 +41,7 @@ export interface AgentOptions {
   readonly codeServer: string | undefined;
 }
 
-const PROBE_PAUSE_MS = 100;
+const PROBE_PAUSE_MS = 25;
 const WATCH_PAUSE_MS = 5_000;
 
 /** One container's agent: it installs what it is told once, and keeps the game's state. */

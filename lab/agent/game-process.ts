@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
@@ -28,16 +28,18 @@ interface GameOrder {
   readonly write: (line: string) => void;
 }
 
+/** The games' programs lie beside ours, whether these are the sources or were made of them. */
+const SUFFIX = extname(import.meta.url);
 const STOP_GRACE_MS = 5_000;
 
 export function startGame(order: GameOrder): GameProcess {
   const { root, host, port, game, payload, write } = order;
-  const program = game.protocol === 'minecraft' ? './minecraft-server.ts' : './game-server.ts';
+  const program = game.protocol === 'minecraft' ? 'minecraft-server' : 'game-server';
   const cwd = join(root, 'srv', 'game');
   mkdirSync(join(cwd, 'logs'), { recursive: true });
   const child = spawn(
     process.execPath,
-    ['--no-deprecation', fileURLToPath(new URL(program, import.meta.url))],
+    ['--no-deprecation', fileURLToPath(new URL(`./${program}${SUFFIX}`, import.meta.url))],
     {
       cwd,
       stdio: ['pipe', 'pipe', 'pipe'],

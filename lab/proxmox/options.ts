@@ -40,6 +40,8 @@ export interface ProxmoxOptions {
   readonly templateVmid?: number;
   readonly delays?: Partial<Delays>;
   readonly agentToken?: string;
+  /** What each container starts in place of the agent's sources, e.g. the same in one piece. */
+  readonly agentProgram?: string;
   /** Written into the root of every new container, where its agent looks for them. */
   readonly agentFaults?: AgentFaults;
   /** Dev containers run a real code-server, if `npm run lab:ide` has installed it. */

@@ -20,6 +20,7 @@ interface Dependencies {
   readonly block: AddressBlock;
   readonly delays: Delays;
   readonly agentToken: string | undefined;
+  readonly agentProgram: string | undefined;
   readonly hasCodeServer: boolean;
   readonly log: (line: string) => void;
 }
@@ -32,6 +33,7 @@ export function createPower(dependencies: Dependencies): Power {
     if (container.processes || closing) return;
     containers.on(container.node, container.vmid);
     const processes = spawnContainer({
+      program: dependencies.agentProgram,
       host: block.address(container.addressOffset),
       rootfs: container.rootfs,
       token: dependencies.agentToken,

@@ -16,6 +16,8 @@ export interface ContainerProcesses {
 }
 
 interface AgentEnvironment {
+  /** In place of the sources. */
+  readonly program: string | undefined;
   readonly host: string;
   readonly rootfs: string;
   readonly token: string | undefined;
@@ -30,14 +32,17 @@ export const CODE_SERVER = join(
   ...[fileURLToPath(new URL('../ide/', import.meta.url)), 'node_modules', 'code-server'],
   ...['out', 'node', 'entry.js'],
 );
+/** Node says so of each program that it runs from sources like ours. */
+const QUIET = '--disable-warning=ExperimentalWarning';
 const MARKER = 'LAB_CONTAINER_ROOT';
 const KILL_POLL_MS = 5;
 
 export function spawnContainer(agent: AgentEnvironment): ContainerProcesses {
+  const { program = AGENT } = agent;
   const logs = join(agent.rootfs, 'var', 'log');
   mkdirSync(logs, { recursive: true });
   const log = openSync(join(logs, 'agent.log'), 'a');
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', AGENT], {
+  const child = spawn(process.execPath, [QUIET, program], {
     cwd: agent.rootfs,
     detached: true,
     // The agent reads its input only to notice its end: no container outlives the stand-in.

@@ -49,13 +49,13 @@ export function createCluster(
   const delays = { ...DEFAULT_DELAYS, ...options.delays };
   const containers = createContainers(dataDir);
   const log = options.log ?? (() => undefined);
-  const { agentToken } = options;
+  const { agentToken, agentProgram } = options;
   return {
     nodes: options.nodes ?? ['pve1', 'pve2'],
     offline: new Set(),
     containers,
     power: createPower({
-      ...{ containers, block, delays, agentToken, log },
+      ...{ containers, block, delays, agentToken, agentProgram, log },
       hasCodeServer: options.codeServer ?? false,
     }),
     tasks: createTasks(dataDir, abort.signal),

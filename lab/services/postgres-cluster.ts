@@ -80,7 +80,7 @@ export async function removeStaleLock(dataDir: string, log: (line: string) => vo
   await rm(lock);
 }
 
-function isAlive(pid: number): boolean {
+export function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0);
   } catch (error) {

@@ -116,11 +116,10 @@ export async function layFoundation(
     prefix,
     onError: warn('the live feed broke'),
   });
+  const { retryMs } = config.effects;
   const relay = createRelay({
-    queues,
-    feed,
+    ...{ queues, feed, observe, retryMs },
     onError: warn('could not wake the workers; a sweep will'),
-    observe,
   });
   const metrics = createMetrics();
   const store = measureCommits(createActorStore(database.pool), metrics);

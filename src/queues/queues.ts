@@ -41,15 +41,18 @@ export function effectsQueueOf(kind: EffectKind | string): QueueName {
   return QUEUE_NAMES.find((one) => one === name) ?? 'effects-host';
 }
 
-/** For calls that did not get through. What the world refuses, the machine decides about. */
-export const EFFECT_ATTEMPTS = 5;
+const EFFECT_ATTEMPTS = 5;
 
-export const EFFECT_JOB: JobsOptions = {
+/**
+ * For calls that did not get through: they are tried again after `retryMs`, after twice as long,
+ * and so on. What the world refuses, the machine decides about.
+ */
+export const effectJobOptions = (retryMs: number): JobsOptions => ({
   attempts: EFFECT_ATTEMPTS,
-  backoff: { type: 'exponential', delay: 500 },
+  backoff: { type: 'exponential', delay: retryMs },
   removeOnComplete: true,
   removeOnFail: true,
-};
+});
 
 export interface Queues extends AsyncDisposable {
   readonly get: (name: QueueName) => Queue;

@@ -1,12 +1,15 @@
+import type { JobsOptions } from 'bullmq';
+
 import type { ChangeFeed } from '../actors/change-feed.ts';
 import type { ObserveCheckpoint } from '../actors/checkpoint.ts';
 import type { Effect, Step } from '../actors/store.ts';
 import type { Committed } from '../actors/system.ts';
 import type { OutboxEntry } from '../storage/outbox.ts';
-import { EFFECT_JOB, effectsQueueOf, type QueueName, type Queues } from './queues.ts';
+import { effectJobOptions, effectsQueueOf, type QueueName, type Queues } from './queues.ts';
 
 /** Later deadlines are left to the sweep, which finds them within a second of their time. */
 const TIMER_JOB_DELAY_MAX_MS = 10_000;
+const RETRY_MS = 500;
 
 interface Job {
   readonly queue: QueueName;
@@ -15,13 +18,15 @@ interface Job {
   readonly opts: object;
 }
 
-const effectJob = ({ key, kind }: Pick<Effect, 'key' | 'kind'>): Job => ({
-  queue: effectsQueueOf(kind),
-  name: kind,
-  data: { key },
-  // The same key is the same job: what is waiting or running already is not added again.
-  opts: { ...EFFECT_JOB, jobId: key },
-});
+const effectJobWith =
+  (options: JobsOptions) =>
+  ({ key, kind }: Pick<Effect, 'key' | 'kind'>): Job => ({
+    queue: effectsQueueOf(kind),
+    name: kind,
+    data: { key },
+    // The same key is the same job: what is waiting or running already is not added again.
+    opts: { ...options, jobId: key },
+  });
 
 const timerJobs = ({ id, version, arms }: Step): Job[] =>
   arms
@@ -53,8 +58,11 @@ export function createRelay(options: {
   readonly feed: ChangeFeed;
   readonly onError: (error: unknown) => void;
   readonly observe?: ObserveCheckpoint | undefined;
+  /** The first pause before a call that did not get through is made again. */
+  readonly retryMs?: number;
 }): Relay {
-  const { queues, feed, onError, observe } = options;
+  const { queues, feed, onError, observe, retryMs = RETRY_MS } = options;
+  const effectJob = effectJobWith(effectJobOptions(retryMs));
   let pending: Step[] = [];
 
   async function add(jobs: readonly Job[]): Promise<void> {

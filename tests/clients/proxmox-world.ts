@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, beforeAll, inject } from 'vitest';
 
 import { startProxmox } from '../../lab/proxmox/server.ts';
 import {
@@ -34,7 +34,8 @@ export function startWorld({ cloneMs = 20 } = {}) {
     stack.defer(() => rm(dataDir, { recursive: true, force: true }));
     const quick = { configureMs: 1, startMs: 5, stopMs: 5, destroyMs: 5, dhcpMs: 5 };
     const delays = { ...quick, cloneMs, lockWaitMs: 50, authFailureMs: 1, installStepMs: 1 };
-    const proxmox = stack.use(await startProxmox({ dataDir, delays }));
+    const agentProgram = inject('programs').agent;
+    const proxmox = stack.use(await startProxmox({ dataDir, delays, agentProgram }));
     opened = { proxmox, client: stack.use(connectTo(proxmox)) };
   });
 

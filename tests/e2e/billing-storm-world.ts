@@ -38,12 +38,11 @@ export async function startStorm() {
   const { lab } = stripe;
   const world = opened.use(
     await startCrashWorld({
-      ...{ database, redisUrl: inject('redisUrl'), nodeFiles: inject('nodeFiles') },
+      ...{ database, redisUrl: inject('redisUrl'), programs: inject('programs') },
       environment: {
         ...{ STRIPE_URL: lab.url.href, STRIPE_SECRET_KEY: lab.secretKey },
         ...{ STRIPE_WEBHOOK_SECRET: lab.webhookSecret },
         ...{ BILLING_GRACE_MS: String(POLICY.graceMs), BILLING_RECONCILE_MS: String(DAY_MS) },
-        EFFECT_LEASE_MS: '900',
       },
     }),
   );

@@ -104,7 +104,7 @@ test('a thousand see what the game has said, each line once, though agent and no
   await using database = await createTestDatabase();
   await using game = await setUp({ token: AGENT_TOKEN });
   await using world = await startCrashWorld({
-    ...{ database, redisUrl: inject('redisUrl'), nodeFiles: inject('nodeFiles') },
+    ...{ database, redisUrl: inject('redisUrl'), programs: inject('programs') },
     environment: { ZLH_AGENT_PORT: '18888', ZLH_AGENT_TOKEN: AGENT_TOKEN },
   });
   const warnings: string[] = [];

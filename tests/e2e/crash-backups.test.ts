@@ -35,7 +35,7 @@ const archivesOf = (rootfs: string) =>
 /** A game with one backup, which a changed file differs from, and nobody who performs anything. */
 async function startGame(opened: AsyncDisposableStack) {
   const database = opened.use(await createTestDatabase());
-  const files = { redisUrl: inject('redisUrl'), nodeFiles: inject('nodeFiles') };
+  const files = { redisUrl: inject('redisUrl'), programs: inject('programs') };
   const world = opened.use(await startCrashWorld({ database, ...files }));
   await world.nodes.start({ role: 'api' });
   const maker = await world.nodes.start({ role: 'worker' });

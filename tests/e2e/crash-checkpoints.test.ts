@@ -60,7 +60,7 @@ describe.concurrent('killed by SIGKILL, a process loses, doubles and forgets not
       await using world = await startCrashWorld({
         database,
         redisUrl: inject('redisUrl'),
-        nodeFiles: inject('nodeFiles'),
+        programs: inject('programs'),
       });
       for (const [role, faults] of faultyNodes) await world.nodes.start({ role, faults });
 

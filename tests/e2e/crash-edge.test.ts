@@ -26,7 +26,7 @@ test('a worker killed while it publishes and while it removes leaves nothing out
   await using world = await startCrashWorld({
     database,
     redisUrl,
-    nodeFiles: inject('nodeFiles'),
+    programs: inject('programs'),
     hasEdge: true,
   });
   await world.nodes.start({ role: 'api' });

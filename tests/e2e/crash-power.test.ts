@@ -21,8 +21,9 @@ async function powerTasks({ proxmox }: CrashWorld, vmid: number): Promise<readon
   const access = { baseUrl, ca, tokenId, tokenSecret, timeoutMs: 5_000 };
   await using client = createProxmoxClient(access);
   const tasks = await Promise.all(nodes.map((node) => client.listTasks({ node, vmid })));
+  // Listed the latest first; several may have begun in the same second.
   return tasks
-    .flat()
+    .flatMap((ofNode) => ofNode.toReversed())
     .toSorted((a, b) => a.starttime - b.starttime)
     .map(({ type }) => type)
     .filter((type) => /^vz(start|stop|shutdown|reboot)$/.test(type));
@@ -41,7 +42,7 @@ describe.concurrent('a worker killed at every moment of a change of power', () =
       await using world = await startCrashWorld({
         database,
         redisUrl: inject('redisUrl'),
-        nodeFiles: inject('nodeFiles'),
+        programs: inject('programs'),
       });
       await world.nodes.start({ role: 'api' });
       const maker = await world.nodes.start({ role: 'worker' });

@@ -5,12 +5,10 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { inject } from 'vitest';
 
 import { COMPILED } from '../../lab/compiled.ts';
 import { until } from '../support/until.ts';
-
-const PROGRAM = fileURLToPath(new URL('../../lab/agent/main.ts', import.meta.url));
 
 export const MINECRAFT = {
   vmid: 5001,
@@ -68,7 +66,7 @@ interface Order {
 /** An agent in a process of its own, on the port that all agents have. */
 async function startAgent({ root, host, token, stepMs = 5 }: Order) {
   const { PATH } = process.env;
-  const child = spawn(process.execPath, [PROGRAM], {
+  const child = spawn(process.execPath, [inject('programs').agent], {
     detached: true,
     stdio: ['pipe', 'pipe', 'inherit'],
     env: {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Agent, fetch } from 'undici';
+import { inject } from 'vitest';
 
 import type { Delays, ProxmoxOptions } from '../../lab/proxmox/options.ts';
 import { type Proxmox, startProxmox } from '../../lab/proxmox/server.ts';
@@ -116,7 +117,10 @@ export async function setUp(options: Partial<ProxmoxOptions> = {}) {
   await using opened = new AsyncDisposableStack();
   const folder = opened.use(await temporaryFolder());
   const delays = { ...FAST, ...options.delays };
-  const proxmox = opened.use(await startProxmox({ dataDir: folder.path, ...options, delays }));
+  const agentProgram = inject('programs').agent;
+  const proxmox = opened.use(
+    await startProxmox({ dataDir: folder.path, agentProgram, ...options, delays }),
+  );
   const api = createApi(proxmox);
   opened.defer(() => api.close());
   const everything = opened.move();

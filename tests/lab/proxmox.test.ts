@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, inject, test } from 'vitest';
 
 import { processesBelow } from '../../lab/proxmox/processes.ts';
 import { startProxmox } from '../../lab/proxmox/server.ts';
@@ -179,7 +179,8 @@ describe('the life of a container', () => {
 describe('a restart', () => {
   test('keeps containers, configurations, tasks, secrets and addresses', async () => {
     await using folder = await temporaryFolder();
-    const options = { dataDir: folder.path, delays: FAST };
+    const agentProgram = inject('programs').agent;
+    const options = { dataDir: folder.path, delays: FAST, agentProgram };
     const first = await startProxmox(options);
     const api = createApi(first);
     await api.run('POST', '/nodes/pve1/lxc/9000/clone', { newid: 5001, full: 1, hostname: 'kept' });

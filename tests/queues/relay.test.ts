@@ -8,7 +8,7 @@ import { createQueues } from '../../src/queues/queues.ts';
 import { createRelay } from '../../src/queues/relay.ts';
 import { until } from '../support/until.ts';
 
-function setUp({ redisUrl = inject('redisUrl') } = {}) {
+function setUp({ redisUrl = inject('redisUrl'), retryMs = 500 } = {}) {
   const errors: unknown[] = [];
   const published: Change[] = [];
   const queues = createQueues({
@@ -20,6 +20,7 @@ function setUp({ redisUrl = inject('redisUrl') } = {}) {
     queues,
     feed: { publish: (changes) => void published.push(...changes), subscribe: () => () => {} },
     onError: (error) => errors.push(error),
+    retryMs,
   });
   return {
     queues,
@@ -66,6 +67,15 @@ test('each effect wakes the queue of its third party, under its key', async () =
   expect(hostJob.data).toEqual({ key: '5001-a/2/0' });
   expect(agentJob.data).toEqual({ key: '5001-a/2/1' });
   expect(t.published).toEqual([{ id: '5001-a', version: 2 }]);
+});
+
+test('an effect whose call does not get through is tried again after what is said', async () => {
+  await using t = setUp({ retryMs: 70 });
+
+  await t.relay.enqueue([effect('5001-a/2/0', 'container.start')]);
+  const job = await t.queues.get('effects-host').getJob('5001-a/2/0');
+
+  expect(job?.opts).toMatchObject({ attempts: 5, backoff: { type: 'exponential', delay: 70 } });
 });
 
 test('what is enqueued already is not enqueued again', async () => {

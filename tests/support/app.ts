@@ -75,7 +75,12 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   opened.defer(() => rm(folder, { recursive: true, force: true }));
   const database = opened.use(await createTestDatabase());
   const proxmox = opened.use(
-    await startProxmox({ dataDir: folder, delays: FAST, ...options.proxmox }),
+    await startProxmox({
+      dataDir: folder,
+      delays: FAST,
+      agentProgram: inject('programs').agent,
+      ...options.proxmox,
+    }),
   );
   const caFile = join(folder, 'ca.pem');
   await writeFile(caFile, proxmox.ca);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { COMPILED } from '../../lab/compiled.ts';
 import type { Checkpoint } from '../../src/actors/checkpoint.ts';
-import type { NodeFiles } from './bundle-nodes.ts';
+import type { Programs } from './programs.ts';
 import { openTestLog } from './test-log.ts';
 import { until } from './until.ts';
 
@@ -62,7 +62,7 @@ export interface Nodes extends AsyncDisposable {
 
 export function createNodes(options: {
   readonly folder: string;
-  readonly files: NodeFiles;
+  readonly programs: Programs;
   readonly environment: Readonly<Record<string, string>>;
 }): Nodes {
   const nodes: (SupervisedNode & { end(): Promise<void> })[] = [];
@@ -77,8 +77,8 @@ export function createNodes(options: {
       const name = `${role}-${nodes.length + 1}`;
       const record = join(options.folder, `${name}.fired`);
       const environment = { ...options.environment, ROLE: role };
-      const { files } = options;
-      const node = supervise({ name, role, faults, record, environment, strange, note, files });
+      const { programs } = options;
+      const node = supervise({ name, role, faults, record, environment, strange, note, programs });
       nodes.push(node);
       await until(() => node.hasStarted || node.generation > 1, {
         what: `${name} starting: ${notes.join('\n')}`,
@@ -96,7 +96,7 @@ export function createNodes(options: {
 }
 
 interface Supervision {
-  readonly files: NodeFiles;
+  readonly programs: Programs;
   readonly name: string;
   readonly role: Role;
   readonly faults: readonly Fault[];
@@ -107,7 +107,7 @@ interface Supervision {
 }
 
 function supervise(supervision: Supervision): SupervisedNode & { end(): Promise<void> } {
-  const { name, role, faults, record, environment, strange, note, files } = supervision;
+  const { name, role, faults, record, environment, strange, note, programs } = supervision;
   const log = openTestLog(`${name}-${randomUUID()}`, environment);
   let generation = 0;
   let isEnding = false;
@@ -125,7 +125,7 @@ function supervise(supervision: Supervision): SupervisedNode & { end(): Promise<
     };
     const started = spawn(
       process.execPath,
-      [...SHORT_LIVED, '--import', files.lifeline, fault ? files.faulty : files.main],
+      [...SHORT_LIVED, '--import', programs.lifeline, fault ? programs.faulty : programs.main],
       {
         stdio: ['pipe', 'pipe', 'pipe'],
         env: { PATH: process.env['PATH'], NODE_COMPILE_CACHE: COMPILED, ...environment, ...orders },

@@ -9,10 +9,10 @@ import { type Proxmox, startProxmox } from '../../lab/proxmox/server.ts';
 import type { Database } from '../../src/storage/database.ts';
 import { createUsers } from '../../src/storage/users.ts';
 import { PASSWORD, PASSWORD_HASH } from './accounts.ts';
-import type { NodeFiles } from './bundle-nodes.ts';
 import { type CrashClient, createCrashClient } from './crash-client.ts';
 import { createNodes, type Nodes } from './crash-nodes.ts';
 import { startFrontDoor } from './front-door.ts';
+import type { Programs } from './programs.ts';
 
 const ACCOUNT = { username: 'carol', password: PASSWORD };
 
@@ -48,7 +48,7 @@ export interface CrashWorldOptions {
   /** Migrated and empty. It is the caller's to drop. */
   readonly database: Database & { readonly url: string };
   readonly redisUrl: string;
-  readonly nodeFiles: NodeFiles;
+  readonly programs: Programs;
   readonly delays?: Partial<Delays>;
   readonly hasEdge?: boolean;
   /** What the nodes are told beside. */
@@ -57,14 +57,19 @@ export interface CrashWorldOptions {
 
 /** Everything but the nodes, which a test starts, kills and finds started again. */
 export async function startCrashWorld(options: CrashWorldOptions): Promise<CrashWorld> {
-  const { database, redisUrl, nodeFiles } = options;
+  const { database, redisUrl, programs } = options;
   await using opened = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'zpack-crash-'));
   opened.defer(() => rm(folder, { recursive: true, force: true }));
   const agentToken = randomBytes(12).toString('hex');
   const delays = { ...DELAYS, ...options.delays };
   const proxmox = opened.use(
-    await startProxmox({ dataDir: join(folder, 'proxmox'), delays, agentToken }),
+    await startProxmox({
+      dataDir: join(folder, 'proxmox'),
+      delays,
+      agentToken,
+      agentProgram: programs.agent,
+    }),
   );
   const caFile = join(folder, 'ca.pem');
   await writeFile(caFile, proxmox.ca);
@@ -89,7 +94,7 @@ export async function startCrashWorld(options: CrashWorldOptions): Promise<Crash
     AGENT_TEMPLATE_VMID: String(proxmox.templateVmid),
     ZLH_AGENT_TOKEN: agentToken,
     // Kept short, so that what a dead node held is free again soon.
-    EFFECT_LEASE_MS: '1500',
+    EFFECT_LEASE_MS: '900',
     JWT_SECRET: randomBytes(24).toString('hex'),
     ...options.environment,
   };
@@ -101,7 +106,7 @@ export async function startCrashWorld(options: CrashWorldOptions): Promise<Crash
     role: 'user',
     passwordHash: PASSWORD_HASH,
   });
-  const nodes = opened.use(createNodes({ folder, files: nodeFiles, environment }));
+  const nodes = opened.use(createNodes({ folder, programs, environment }));
   nodesOf.urls = () => nodes.all().flatMap(({ url }) => url ?? []);
   const client = createCrashClient({ ...ACCOUNT, nodes: nodes.all });
   const closing = opened.move();

@@ -1,5 +1,4 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import pg from 'pg';
@@ -9,8 +8,9 @@ import { startPostgres } from '../../lab/services/postgres.ts';
 import { startRedis } from '../../lab/services/redis.ts';
 import { applyMigrations } from '../../src/storage/migrations.ts';
 import { PASSWORD } from './accounts.ts';
-import { bundleNodes, type NodeFiles } from './bundle-nodes.ts';
 import { scanLogs } from './log-scan.ts';
+import { bundlePrograms, type Programs } from './programs.ts';
+import { createRunFolder } from './run-folder.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -18,7 +18,7 @@ declare module 'vitest' {
     templateDatabase: string;
     redisUrl: string;
     logFolder: string;
-    nodeFiles: NodeFiles;
+    programs: Programs;
   }
 }
 
@@ -27,8 +27,8 @@ declare module 'vitest' {
  * database and uses key prefixes of its own. The services end with us, however we end.
  */
 export async function setup(project: TestProject) {
-  const folder = await mkdtemp(join(tmpdir(), 'zpack-tests-'));
-  const [postgres, redis, nodeFiles] = await Promise.all([
+  const folder = await createRunFolder();
+  const [postgres, redis, programs] = await Promise.all([
     startPostgres({
       dataDir: join(folder, 'postgres'),
       durable: false,
@@ -39,9 +39,9 @@ export async function setup(project: TestProject) {
       cacheDir: '.cache',
       redisUrl: process.env['REDIS_URL'],
     }),
-    bundleNodes(),
+    bundlePrograms(),
   ]);
-  project.provide('nodeFiles', nodeFiles);
+  project.provide('programs', programs);
   const templateDatabase = `zpack_template_${process.pid}`;
   await onServer(postgres.url, (client) => client.query(`CREATE DATABASE ${templateDatabase}`));
   const template = new URL(postgres.url);
