@@ -196,7 +196,7 @@ async function main(): Promise<void> {
     connectionsMax: 1,
     onError: console.error,
   });
-  const settings = ['server_version', 'synchronous_commit', 'fsync', 'shared_buffers'];
+  const settings = ['server_version', 'synchronous_commit', 'fsync', 'max_wal_size'];
   const shown = await Promise.all(
     settings.map(async (name) => {
       const { rows } = await database.pool.query(`SHOW ${name}`);

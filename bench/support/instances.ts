@@ -15,7 +15,7 @@ export async function insertInstances(
   lives: readonly Life[],
   count: number,
 ): Promise<readonly Cursor[]> {
-  const tables = 'container_instance, journal, effect, timer, deleted_instance';
+  const tables = 'container_instance, journal, effect, timer, operation, deleted_instance';
   await pool.query(`TRUNCATE ${tables} CASCADE`);
   await pool.query('UPDATE journal_head SET last_seq = 0');
   for (const [life, { start }] of lives.entries()) {
