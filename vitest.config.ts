@@ -9,8 +9,8 @@ export default defineConfig({
   test: {
     include: ['tests/**/*.test.ts'],
     globalSetup: ['tests/support/global-setup.ts'],
-    // Most tests wait for other processes: two files at a time suit two cores.
-    maxWorkers: 2,
+    // Most tests wait for other processes: three files at a time keep two cores busy.
+    maxWorkers: 3,
     // No file changes what another one imports, and importing it again costs more than most tests.
     isolate: false,
     sequence: { sequencer: LongestFirst },

@@ -45,8 +45,11 @@ describe('a payload', () => {
     await using t = await setUp();
     const reordered = Object.fromEntries(Object.entries(TERRARIA).reverse());
 
-    const first = await t.agent.configure(TERRARIA);
-    const again = await t.agent.configure(reordered);
+    // Side by side: a game that is quick to come up must not be on before the second has come.
+    const [first, again] = await Promise.all([
+      t.agent.configure(TERRARIA),
+      t.agent.configure(reordered),
+    ]);
     await t.agent.reached('running');
     using console = await openConsole(t.agent);
     const late = await t.agent.configure(TERRARIA);
