@@ -92,8 +92,8 @@ export async function createTransactionPerEvent(pool: Pool, name: MachineName) {
 
 /**
  * The least that any batching design must do: rewrite the same rows with the bytes of a step that
- * changes no payload, as most do, in batches of the size that the group commit formed, one after the other. Nothing is decided,
- * journalled or checked, and the parameters are built beforehand.
+ * changes no payload, as most do, in batches of the size that the group commit formed, one after
+ * the other. Nothing is decided, journalled or checked, and the parameters are built beforehand.
  */
 export async function runUpdateFloor(
   pool: Pool,

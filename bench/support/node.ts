@@ -57,7 +57,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     channel: `${prefix}:changed`,
     onError,
   });
-  const relay = createRelay({ queues, feed, onError });
+  const relay = createRelay({ queues, feed, onError, retryMs: 500 });
   const { store, counts } = countCommits(createActorStore(database.pool));
   const actors = createActorSystem({
     store,

@@ -1,9 +1,9 @@
 import type { AnyMachineSnapshot, AnyStateMachine } from 'xstate';
 
 import type { ActorEvent } from './address.ts';
-import type { Action } from './statechart/actions.ts';
 import { statechartOf } from './statechart/statechart.ts';
 import type { ArmedTimer, Effect, StoredSnapshot } from './store.ts';
+import type { Action } from './transition.ts';
 
 export interface Plan {
   readonly snapshot: StoredSnapshot;

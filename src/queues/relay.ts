@@ -9,7 +9,6 @@ import { effectJobOptions, effectsQueueOf, type QueueName, type Queues } from '.
 
 /** Later deadlines are left to the sweep, which finds them within a second of their time. */
 const TIMER_JOB_DELAY_MAX_MS = 10_000;
-const RETRY_MS = 500;
 
 interface Job {
   readonly queue: QueueName;
@@ -59,9 +58,9 @@ export function createRelay(options: {
   readonly onError: (error: unknown) => void;
   readonly observe?: ObserveCheckpoint | undefined;
   /** The first pause before a call that did not get through is made again. */
-  readonly retryMs?: number;
+  readonly retryMs: number;
 }): Relay {
-  const { queues, feed, onError, observe, retryMs = RETRY_MS } = options;
+  const { queues, feed, onError, observe, retryMs } = options;
   const effectJob = effectJobWith(effectJobOptions(retryMs));
   let pending: Step[] = [];
 

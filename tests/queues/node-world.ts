@@ -82,7 +82,7 @@ export async function setUpNodes(redisUrl = inject('redisUrl')) {
   const prefix = `sweep-${randomBytes(6).toString('hex')}`;
   const queues = opened.use(createQueues({ connection, prefix, onError: () => {} }));
   const feed = { publish: () => {}, subscribe: () => () => {} };
-  const relay = createRelay({ queues, feed, onError: () => {} });
+  const relay = createRelay({ queues, feed, onError: () => {}, retryMs: 500 });
 
   /** As app/ does it, with shorter intervals. */
   function sweepsOf({ pool, outbox, actors }: TestNode): Sweeps {

@@ -36,10 +36,16 @@ export function createGuardCompiler(machine: AnyStateMachine): (guard: unknown) 
     if (guard.check === undefined) return fromPredicate(guard, params);
     if (guard.stateValue !== undefined) return fromNodes(nodesOf(machine, guard.stateValue));
     const tests = (guard.guards ?? []).map(compile);
-    if (guard.check === AND) return (...moment) => tests.every((test) => test(...moment));
-    if (guard.check === OR) return (...moment) => tests.some((test) => test(...moment));
+    if (guard.check === AND) {
+      return (active, context, event) => tests.every((test) => test(active, context, event));
+    }
+    if (guard.check === OR) {
+      return (active, context, event) => tests.some((test) => test(active, context, event));
+    }
     const [only] = tests;
-    if (guard.check === NOT && only) return (...moment) => !only(...moment);
+    if (guard.check === NOT && only) {
+      return (active, context, event) => !only(active, context, event);
+    }
     throw new Error(`${machine.id} has a guard of a kind that is not known here`);
   }
 
